@@ -1,0 +1,22 @@
+# make demo   set up, then the main job: real against synthetic targets, on real text, on a CPU
+# make test   set up, then every test
+# make check  set up, then style, types, shell scripts
+.PHONY: setup demo test check
+
+python = .venv/bin/python
+
+setup:
+	@tools/setup.sh
+
+demo: setup
+	cd egs/libreoffice/mt1 && for targets in real synth synth_mono; do \
+	    ./run.sh --preset mini --targets $$targets || exit 1; done
+
+test: setup
+	$(python) -m pytest
+
+check: setup
+	$(python) -m ruff check .
+	$(python) -m ruff format --check .
+	$(python) -m mypy
+	.venv/bin/shellcheck -x tools/*.sh egs/*/*/*.sh .ci/run

