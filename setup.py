@@ -26,7 +26,7 @@ setup(
         "kaldiio",  # ark and scp, which espnet no longer brings
         "duckdb>=1.4",  # the translation store's joins, out of core
         "pyarrow>=20",  # the store's Parquet parts
-        "jsonargparse>=4.40",  # the command line is the Python signature
+        "jsonargparse[signatures]>=4.40",  # the command line is the Python signature
         "tqdm",  # progress on a terminal
         "tensorboard",  # the trainer's curves
         "matplotlib",  # the trainer's pictures

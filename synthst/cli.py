@@ -1,0 +1,77 @@
+"""The command line: `synthst <command>`, each command a typed function, its options the function's."""
+
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+
+from synthst.errors import ConfigError, SynthstError
+
+COMMANDS = {  # name -> (module, function, one line of help)
+    "prepare_libreoffice": ("corpora.libreoffice", "prepare_libreoffice", "LibreOffice's help as parallel text"),
+    "import": ("corpora.parallel", "import_pairs", "bring your own parallel text in"),
+    "check": ("commands", "check", "check a data directory; print counts and lengths"),
+    "subset": ("commands", "choose_subset", "choose a nested subset and keep the rest apart"),
+    "combine": ("datadir", "combine_datadirs", "put data directories together"),
+    "train_tokenizers": ("tokens", "train_tokenizers", "train SentencePiece models"),
+    "tokens": ("tokens", "write_tokens", "turn a data directory into token arrays"),
+    "train": ("espnet.train", "train_model", "train a student or a teacher"),
+    "teacher": ("commands", "make_teacher", "train the teacher, or name one made elsewhere"),
+    "decode": ("commands", "decode", "translate sources into a translation store; --check: is it complete?"),
+    "replace_targets": ("targets.replace", "replace_targets", "put the teacher's translations in place of references"),
+    "expand_targets": ("targets.expand", "expand_targets", "add source-only text with the teacher's translations"),
+    "translate_sets": ("commands", "translate_sets", "translate test sets with trained models"),
+    "score": ("score", "score_system", "BLEU and chrF2 of one translation"),
+    "report": ("commands", "report", "score and compare all models of an experiment; RESULTS.md"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return 0, 1 after an error in the data, 2 after one in the options."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(describe_commands())
+        return 0 if arguments else 2
+    name, options = arguments[0], arguments[1:]
+    if name not in COMMANDS:
+        print(f"synthst: unknown command {name!r}\n{describe_commands()}", file=sys.stderr)
+        return 2
+    configure_logging()
+    try:
+        run_command(name, options)
+    except SynthstError as error:
+        print(f"synthst {name}: {error}", file=sys.stderr)
+        return 2 if isinstance(error, ConfigError) else 1
+    except KeyboardInterrupt:
+        print(f"synthst {name}: stopped; the same command goes on from here", file=sys.stderr)
+        return 130
+    return 0
+
+
+def describe_commands() -> str:
+    """Return the help of `synthst --help`."""
+    lines = [f"  {name:<20} {line}" for name, (_, _, line) in COMMANDS.items()]
+    return "\n".join(["usage: synthst COMMAND [options]; synthst COMMAND --help tells the options", "", *lines])
+
+
+def run_command(name: str, options: Sequence[str]) -> None:
+    """Import the command's module, and only that, and call its function with the parsed options."""
+    from jsonargparse import auto_cli
+
+    module, function, _ = COMMANDS[name]
+    command = getattr(importlib.import_module(f"synthst.{module}"), function)
+    positional = name == "check"
+    auto_cli(command, args=list(options), prog=f"synthst {name}", as_positional=positional)
+
+
+def configure_logging() -> None:
+    """Show our lines from INFO on, others' from WARNING on."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
+    handler.addFilter(lambda record: record.levelno >= logging.WARNING or record.name.startswith("synthst"))
+    logging.getLogger().addHandler(handler)
+    logging.getLogger("synthst").setLevel(logging.INFO)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,223 @@
+"""The stages' commands that join several parts of the package; each is a typed function, also for Python."""
+
+import hashlib
+import json
+import logging
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from synthst.datadir import check_datadir, exclude_datadir, new_directory, subset_datadir, text_path
+from synthst.errors import ConfigError, DataError
+from synthst.info import is_made, read_info, write_info
+from synthst.lookup import check_store
+from synthst.espnet.config import ModelConfig, TrainingConfig
+from synthst.report import report_results
+from synthst.score import score_system
+from synthst.tables import read_table, write_table
+from synthst.teacher.decode import decode_corpus
+from synthst.teacher.kinds import load_teacher
+from synthst.teacher.protocol import SearchSettings, Teacher
+from synthst.tokens import write_tokens
+
+logger = logging.getLogger(__name__)
+
+
+def check(data: Path) -> None:
+    """Read every table of a data directory; print rows and lengths, or the first error and its remedy."""
+    for summary in check_datadir(data):
+        print(summary)
+
+
+def choose_subset(data: Path, out: Path, *, rest: Path, size: str = "all", max_rest: int | None = None) -> None:
+    """Copy ``size`` utterances ("all" or a number) to ``out`` and up to ``max_rest`` of the others to ``rest``.
+
+    Subsets are nested: a smaller one is inside a larger. With "all" nothing is left for ``rest``.
+    """
+    total = check_datadir(data)[0].rows
+    kept = total if size == "all" else parse_size(size)
+    subset_datadir(data, out, size=kept)
+    if kept == total:
+        return
+    others = rest if max_rest is None else rest.with_name(f"{rest.name}_unlimited")
+    exclude_datadir(data, out, others)
+    if max_rest is not None:
+        subset_datadir(others, rest, size=min(max_rest, total - kept))
+
+
+def parse_size(size: str) -> int:
+    """Read a positive number."""
+    if not size.isdecimal() or int(size) < 1:
+        raise ConfigError(f"--size is {size!r}, wanted is a number of utterances above 0, or all")
+    return int(size)
+
+
+def make_teacher(
+    teacher: str,
+    out: Path,
+    *,
+    data: Path,
+    dev: Path,
+    tokenizers: Path,
+    sources: Path,
+    src: str,
+    tgt: str,
+    model: ModelConfig = ModelConfig(),  # noqa: B008 (frozen)
+    training: TrainingConfig = TrainingConfig(),  # noqa: B008
+    ngpu: int = 0,
+) -> None:
+    """Train the teacher "own" on ``data`` into ``out``, or make ``out`` name one made elsewhere, KIND:PATH.
+
+    ``sources`` is what it will translate: a file of translations must have all of it.
+    """
+    if teacher != "own":
+        take_teacher(teacher, out, data=sources, src=src)
+        return
+    from synthst.espnet.train import train_model  # torch takes seconds to load, a file needs none
+
+    tokens = {part: out.with_name(f"{out.name}_tokens_{part}") for part in ("train", "dev")}
+    write_tokens(data, tokens["train"], langs=[src, tgt], tokenizers=tokenizers)
+    write_tokens(dev, tokens["dev"], langs=[src, tgt], tokenizers=tokenizers)
+    train_model(
+        tokens["train"],
+        tokens["dev"],
+        out,
+        src=src,
+        tgt=tgt,
+        tokenizers=tokenizers,
+        model=model,
+        training=training,
+        labels={"targets": "teacher", "student": f"{model.encoder_layers}x{model.decoder_layers}"},
+        ngpu=ngpu,
+    )
+
+
+def take_teacher(teacher: str, out: Path, *, data: Path, src: str) -> None:
+    """Make the directory ``out`` that names a teacher made elsewhere, after checking that it can be used."""
+    made_by = {"step": "take_teacher", "teacher": teacher}
+    if is_made(out, made_by):
+        logger.info("%s is there already", out)
+        return
+    loaded = load_teacher(teacher, SearchSettings(), data=data, src=src)
+    with new_directory(out) as folder:
+        write_info(folder, made_by, teacher=teacher, identity=dict(loaded.identity))
+
+
+def find_teacher(teacher: str, settings: SearchSettings, *, data: Path, src: str, device: str) -> Teacher:
+    """Load a teacher by KIND:PATH, or by the directory that stage 2 made."""
+    directory = Path(teacher)
+    if (directory / "train.json").is_file():
+        teacher = f"espnet:{directory}"
+    elif (directory / "info.json").is_file():
+        teacher = str(read_info(directory).get("teacher", teacher))
+    return load_teacher(teacher, settings, data=data, src=src, device=device)
+
+
+def decode(
+    teacher: str,
+    data: Path,
+    out: Path,
+    *,
+    src: str,
+    search: SearchSettings = SearchSettings(),  # noqa: B008 (frozen)
+    part_sentences: int = 2000,
+    ngpu: int = 0,
+    check: bool = False,
+) -> None:
+    """Translate the sources of ``data`` into the translation store ``out``, but for those that it has.
+
+    With ``check`` nothing is decoded: the store's completeness is told, and sentences that lack are an error.
+    """
+    if not check:
+        device = "cuda" if ngpu else "cpu"
+        loaded = find_teacher(teacher, search, data=data, src=src, device=device)
+        decode_corpus(loaded, data, out, src=src, part_sentences=part_sentences)
+    found = check_store(out, text_path(data, src))
+    if found.missing:
+        raise DataError(f"{out}: {found}; decode {data} again without --check, it goes on where it stopped")
+    print(f"{out}: {found}")
+
+
+def translate_sets(
+    models: list[Path],
+    data: Path,
+    test_sets: list[str],
+    *,
+    src: str,
+    tgt: str,
+    search: SearchSettings = SearchSettings(),  # noqa: B008
+    ngpu: int = 0,
+) -> None:
+    """Translate test sets ``data``/<set> with trained models into <model>/decode_<set>/text.<tgt>.
+
+    A directory that is no trained model of ours (a teacher taken from elsewhere) is passed over and named.
+    """
+    for directory in models:
+        if not (directory / "train.json").is_file():
+            logger.info("%s holds no model that was trained here; its test sets are not decoded", directory)
+            continue
+        loaded = load_teacher(f"espnet:{directory}", search, device="cuda" if ngpu else "cpu")
+        for name in test_sets:
+            translate_set(loaded, data / name, directory / f"decode_{name}", src=src, tgt=tgt)
+
+
+def translate_set(teacher: Teacher, data: Path, out: Path, *, src: str, tgt: str) -> None:
+    """Translate ``data`` into ``out``/text.<tgt>, by id; time and cut-off hypotheses go into decode.json."""
+    text = text_path(data, src)
+    made_by = {
+        "step": "translate_set",
+        "data": str(data),
+        "sha256": hashlib.sha256(text.read_bytes()).hexdigest(),
+        "model": dict(teacher.identity),
+        "search": asdict(teacher.settings),
+    }
+    if is_made(out, made_by):
+        logger.info("%s is there already", out)
+        return
+    rows = list(read_table(text))
+    start = time.monotonic()
+    best = [hypotheses[0] for hypotheses in teacher.translate([source for _, source in rows])]
+    seconds = time.monotonic() - start
+    facts = {"sentences": len(rows), "seconds": seconds, "cut_off": sum(not hyp.finished for hyp in best)}
+    with new_directory(out) as folder:
+        translated = ((key, hyp.text) for (key, _), hyp in zip(rows, best, strict=True))
+        write_table(folder / f"text.{tgt}", translated, allow_empty=True)
+        (folder / "decode.json").write_text(json.dumps(facts), encoding="utf-8")
+        write_info(folder, made_by, parents=[data])
+    logger.info("%s: %d sentences in %.0f s", out, len(rows), seconds)
+
+
+def report(
+    exp: Path,
+    *,
+    data: Path,
+    test_sets: list[str],
+    src: str,
+    tgt: str,
+    out: Path,
+    title: str,
+    command: str,
+    baseline: str = "real",
+) -> None:
+    """Score every model of ``exp`` that has decoded test sets, compare them, and write them into ``out``."""
+    models = sorted(path.parent for path in exp.glob("*/train.json"))
+    if not models:
+        raise DataError(f"{exp} holds no trained model; run stage 8 first")
+    for model in models:
+        for name in test_sets:
+            hyp = text_path(model / f"decode_{name}", tgt)
+            if hyp.exists():
+                score_system(hyp, text_path(data / name, tgt), hyp.with_name("scores.json"), tgt=tgt)
+    print(
+        report_results(
+            models,
+            data=data,
+            test_sets=test_sets,
+            src=src,
+            tgt=tgt,
+            out=out,
+            title=title,
+            command=command,
+            baseline=baseline,
+        )
+    )

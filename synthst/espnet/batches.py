@@ -1,0 +1,152 @@
+"""Token-budgeted, length-bucketed batches from memory-mapped token arrays, as an ESPnet iterator.
+
+The batches follow from the source side and the seed alone: students that share sources share every batch,
+whatever their targets, and however many worker processes make them.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from espnet2.iterators.abs_iter_factory import AbsIterFactory
+from torch.utils.data import DataLoader, Dataset
+
+from synthst.errors import ConfigError
+from synthst.tokens import TokenArray
+
+Batch = tuple[list[str], dict[str, torch.Tensor]]
+PADDING = -1  # ESPnet's ignore_id
+
+
+class ParallelTokens(Dataset[Batch]):
+    """Sentence pairs by row number; indexing with the rows of a batch gives ESPnet's padded batch."""
+
+    def __init__(self, src: TokenArray, tgt: TokenArray) -> None:
+        """Pair two token arrays of one data directory."""
+        if len(src) != len(tgt):
+            raise ConfigError(f"source and target arrays hold {len(src):,} and {len(tgt):,} sentences")
+        self.src, self.tgt = src, tgt
+
+    def __getitem__(self, rows: Sequence[int]) -> Batch:
+        """Return row numbers as text, and src_text (batch, length), text (batch, length) with their lengths."""
+        src, src_lengths = pad([self.src[row] for row in rows])
+        tgt, tgt_lengths = pad([self.tgt[row] for row in rows])
+        batch = {"src_text": src, "src_text_lengths": src_lengths, "text": tgt, "text_lengths": tgt_lengths}
+        return [str(row) for row in rows], batch
+
+
+def pad(sentences: Sequence[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return ids (batch, longest) int64, padded with -1, and lengths (batch,) int64."""
+    lengths = np.fromiter((len(sentence) for sentence in sentences), np.int64, len(sentences))
+    padded = np.full((len(sentences), int(lengths.max())), PADDING, np.int64)
+    for row, sentence in enumerate(sentences):
+        padded[row, : len(sentence)] = sentence
+    return torch.from_numpy(padded), torch.from_numpy(lengths)
+
+
+def cut_batches(sorted_lengths: np.ndarray, batch_tokens: int) -> np.ndarray:
+    """Return the borders (batches + 1,) of batches of at most ``batch_tokens`` positions, padding included.
+
+    ``sorted_lengths`` (sentences,) ascends; one position a sentence is added for ``<sos/eos>``. A sentence
+    longer than the budget is a batch of its own.
+    """
+    lengths = sorted_lengths + 1
+    borders = [0]
+    while borders[-1] < len(lengths):
+        start = borders[-1]
+        size = max(1, min(batch_tokens // int(lengths[start]), len(lengths) - start))
+        while size > 1 and size * int(lengths[start + size - 1]) > batch_tokens:
+            size = max(1, batch_tokens // int(lengths[start + size - 1]))
+        borders.append(start + size)
+    return np.asarray(borders)
+
+
+def plan_pass(lengths: np.ndarray, batch_tokens: int, seed: int, number: int) -> list[np.ndarray]:
+    """Return the batches, as row numbers, of one pass over the data.
+
+    Sentences of equal length are shuffled, then the batches; every pass has the same number of batches.
+    """
+    rng = np.random.default_rng((seed, number))
+    order = np.lexsort((rng.random(len(lengths)), lengths))
+    borders = cut_batches(lengths[order], batch_tokens)
+    batches = np.split(order, borders[1:-1])
+    return [batches[i] for i in rng.permutation(len(batches))]
+
+
+class TrainingBatches(AbsIterFactory):
+    """ESPnet's iterator: epoch e holds steps (e - 1) * steps_per_epoch to e * steps_per_epoch of an endless run."""
+
+    def __init__(
+        self,
+        dataset: ParallelTokens,
+        *,
+        batch_tokens: int,
+        steps_per_epoch: int,
+        max_steps: int,
+        seed: int,
+        workers: int = 0,
+        pin_memory: bool = False,
+        rank: int = 0,
+        ranks: int = 1,
+    ) -> None:
+        """Plan from the source lengths; ``steps`` here are batches. With several ranks each takes its share."""
+        self.dataset, self.seed, self.batch_tokens = dataset, seed, batch_tokens
+        self.steps_per_epoch, self.max_steps = steps_per_epoch, max_steps
+        self.workers, self.pin_memory, self.rank, self.ranks = workers, pin_memory, rank, ranks
+        self.lengths = dataset.src.lengths()
+        self.batches_per_pass = len(plan_pass(self.lengths, batch_tokens, seed, 0))
+        if ranks > 1 and len(self.lengths) < ranks:
+            raise ConfigError(f"{len(self.lengths)} sentences cannot be spread over {ranks} processes")
+
+    def plan_epoch(self, epoch: int) -> list[np.ndarray]:
+        """Return the batches of one epoch (counted from 1) as row numbers."""
+        first = (epoch - 1) * self.steps_per_epoch
+        last = min(epoch * self.steps_per_epoch, self.max_steps)
+        batches: list[np.ndarray] = []
+        while first < last:
+            number, offset = divmod(first, self.batches_per_pass)
+            plan = plan_pass(self.lengths, self.batch_tokens, self.seed, number)
+            batches += plan[offset : offset + last - first]
+            first = (number + 1) * self.batches_per_pass
+        return batches
+
+    def build_iter(self, epoch: int, shuffle: bool | None = None) -> DataLoader[Batch]:
+        """Return the loader of one epoch; ``shuffle`` is the trainer's and has no say."""
+        return make_loader(
+            self.dataset, share(self.plan_epoch(epoch), self.rank, self.ranks), self.workers, self.pin_memory
+        )
+
+
+class ValidationBatches(AbsIterFactory):
+    """ESPnet's iterator over every sentence once, in order of length."""
+
+    def __init__(self, dataset: ParallelTokens, *, batch_tokens: int, rank: int = 0, ranks: int = 1) -> None:
+        """Plan once."""
+        lengths = dataset.src.lengths()
+        order = np.argsort(lengths, kind="stable")
+        batches = np.split(order, cut_batches(lengths[order], batch_tokens)[1:-1])
+        self.dataset, self.batches = dataset, share(batches, rank, ranks)
+
+    def build_iter(self, epoch: int, shuffle: bool | None = None) -> DataLoader[Batch]:
+        """Return the loader; every epoch is the same."""
+        return make_loader(self.dataset, self.batches, 0, False)
+
+
+def share(batches: list[np.ndarray], rank: int, ranks: int) -> list[np.ndarray]:
+    """Return one process's part of every batch; a batch smaller than the number of processes is repeated."""
+    if ranks == 1:
+        return batches
+    return [np.resize(batch, max(len(batch), ranks))[rank::ranks] for batch in batches]
+
+
+def make_loader(
+    dataset: ParallelTokens, batches: list[np.ndarray], workers: int, pin_memory: bool
+) -> DataLoader[Batch]:
+    """Return a loader that gives ``batches`` in their order, whatever the number of workers."""
+    return DataLoader(
+        dataset,
+        batch_size=None,
+        sampler=batches,  # each "index" is one batch's rows
+        num_workers=workers,
+        pin_memory=pin_memory,
+    )

@@ -1,0 +1,69 @@
+"""The settings of a model and of its training; the defaults are the paper's where it states them."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from synthst.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """A Transformer's shape (the paper's appendix: width 512, pre-LayerNorm; only the depth varies)."""
+
+    encoder_layers: int = 6
+    decoder_layers: int = 6
+    width: int = 512
+    feedforward: int = 2048
+    heads: int = 8
+    dropout: float = 0.1
+    attention_dropout: float = 0.1
+    """On the attention weights; 0 lets a CPU use its fused attention."""
+    label_smoothing: float = 0.1
+    tied_embeddings: bool = False
+    """One matrix for the decoder's input and output, and the encoder's input if the vocabulary is shared."""
+
+    def __post_init__(self) -> None:
+        """Refuse shapes that cannot be built."""
+        if self.width % self.heads:
+            raise ConfigError(f"model.width {self.width} is no multiple of model.heads {self.heads}")
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How long and how fast to train. The paper states lr 0.001 and 150,000 steps on 16 GPUs, not the rest."""
+
+    max_steps: int = 150_000
+    """Optimiser steps."""
+    batch_tokens: int = 12_000
+    """Source positions, padding included, in one optimiser step."""
+    accumulate: int = 1
+    """Batches that one optimiser step is cut into, to save memory."""
+    learning_rate: float = 1e-3
+    min_learning_rate: float = 1e-5
+    warmup_steps: int = 4_000
+    clip_norm: float = 1.0
+    validate_every: int = 1_000
+    """Steps between two validations, each of which writes a checkpoint."""
+    average_best: int = 5
+    """Checkpoints with the lowest validation loss whose weights are averaged."""
+    seed: int = 1
+    workers: int = 1
+    """Processes that make batches; they do not change the batches. 0: the training process itself."""
+    bfloat16: Literal["no", "yes", "auto"] = "no"
+    """Matrix products in bfloat16, weights and sums in float32; auto: where the hardware has them."""
+
+    def __post_init__(self) -> None:
+        """Refuse schedules that cannot run."""
+        if not 0 < self.warmup_steps < self.max_steps:
+            raise ConfigError(
+                f"training.warmup_steps {self.warmup_steps} must be above 0 and below "
+                f"training.max_steps {self.max_steps}"
+            )
+        for name in ("batch_tokens", "accumulate", "validate_every", "average_best"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"training.{name} must be at least 1, not {getattr(self, name)}")
+
+    @property
+    def epochs(self) -> int:
+        """Return the number of ESPnet epochs: the stretches between two validations."""
+        return -(-self.max_steps // self.validate_every)

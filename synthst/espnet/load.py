@@ -1,0 +1,77 @@
+"""Load a trained ESPnet MT model with its tokenisers; every tensor must fit."""
+
+import argparse
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import yaml
+from espnet2.mt.espnet_model import ESPnetMTModel
+
+from synthst.errors import DataError
+from synthst.espnet.task import TokenMTTask
+from synthst.tokens import Tokenizer
+
+MODEL_FILES = ("model.pth", "valid.loss.ave.pth", "valid.acc.ave.pth", "valid.loss.best.pth", "valid.acc.best.pth")
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A model ready to translate, in eval mode."""
+
+    model: ESPnetMTModel
+    src_tokenizer: Tokenizer
+    tgt_tokenizer: Tokenizer
+    directory: Path
+    checksum: str
+    """SHA-256 of the weights' file."""
+
+
+def load_model(directory: Path, *, device: str = "cpu") -> TrainedModel:
+    """Load ``directory`` (ours, or an experiment of ESPnet's MT recipe with SentencePiece tokens).
+
+    ESPnet's own loader accepts missing and extra tensors in silence; here both raise DataError, as does a
+    tokeniser whose pieces are not the model's tokens.
+    """
+    args = read_config(directory / "config.yaml")
+    weights = next((directory / name for name in MODEL_FILES if (directory / name).exists()), None)
+    if weights is None:
+        raise DataError(f"{directory}: none of {', '.join(MODEL_FILES)} is there; is the training finished?")
+    src_tokenizer = find_tokenizer(directory, "src.model", args.src_bpemodel, args.src_token_list)
+    tgt_tokenizer = find_tokenizer(directory, "tgt.model", args.bpemodel, args.token_list)
+    model = TokenMTTask.build_model(args)
+    load_weights(model, weights)
+    checksum = hashlib.sha256(weights.read_bytes()).hexdigest()
+    return TrainedModel(model.to(device).eval(), src_tokenizer, tgt_tokenizer, directory, checksum)
+
+
+def read_config(path: Path) -> argparse.Namespace:
+    """Read the config.yaml that ESPnet wrote."""
+    try:
+        return argparse.Namespace(**yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, TypeError, yaml.YAMLError) as error:
+        raise DataError(f"{path}: no configuration of an ESPnet model ({error})") from error
+
+
+def find_tokenizer(directory: Path, name: str, configured: str | None, token_list: list[str]) -> Tokenizer:
+    """Return the tokeniser beside the model, or where its configuration says."""
+    places = [directory / name]
+    if configured:
+        places += [directory / configured, Path(configured)]
+    path = next((place for place in places if place.is_file()), None)
+    if path is None:
+        raise DataError(f"{directory}: no SentencePiece model at {' or '.join(map(str, places))}; copy it there")
+    tokenizer = Tokenizer(path)
+    if tokenizer.token_list() != token_list:
+        raise DataError(f"{path}: its pieces are not the tokens of {directory / 'config.yaml'}, in their order")
+    return tokenizer
+
+
+def load_weights(model: ESPnetMTModel, weights: Path) -> None:
+    """Load every tensor, strictly."""
+    try:
+        states = torch.load(weights, map_location="cpu", weights_only=True)
+        model.load_state_dict(states, strict=True)
+    except (RuntimeError, EOFError, OSError) as error:
+        raise DataError(f"{weights}: does not fit the model of config.yaml beside it: {error}") from error

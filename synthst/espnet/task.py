@@ -1,0 +1,160 @@
+"""ESPnet's MT task and trainer, with our batches, our loss, and checkpoints that survive a kill."""
+
+import argparse
+import logging
+import os
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import synthst.espnet.quiet  # noqa: F401
+
+# isort: split
+import torch
+from espnet2.iterators.abs_iter_factory import AbsIterFactory
+from espnet2.mt.espnet_model import ESPnetMTModel
+from espnet2.tasks.mt import MTTask
+from espnet2.train.distributed_utils import DistributedOption
+from espnet2.train.reporter import aggregate
+from espnet2.train.trainer import Trainer
+from espnet2.utils.types import str2bool
+
+from synthst.espnet.batches import ParallelTokens, TrainingBatches, ValidationBatches
+from synthst.espnet.loss import SmoothedCrossEntropy
+from synthst.tokens import read_tokens
+
+logger = logging.getLogger(__name__)
+
+
+class ResumableTrainer(Trainer):
+    """ESPnet's trainer, which resumes to the same result wherever it was killed.
+
+    ESPnet writes ``checkpoint.pth`` in place: a kill in that moment leaves half a file. Here the last whole
+    checkpoint is renamed to ``resume.pth`` before the next one is written.
+    """
+
+    started = 0.0
+    first_epoch = 0
+
+    @classmethod
+    def run(cls, *, trainer_options: Any, **parts: Any) -> None:
+        """Choose the newest whole checkpoint, then train as ESPnet does."""
+        output = Path(trainer_options.output_dir)
+        if not is_whole(output / "checkpoint.pth") and (output / "resume.pth").exists():
+            logger.warning("%s: the last checkpoint is cut off, going on from the one before", output)
+            os.replace(output / "resume.pth", output / "checkpoint.pth")
+        cls.started, cls.first_epoch = time.monotonic(), 0
+        super().run(trainer_options=trainer_options, **parts)
+
+    @staticmethod
+    def resume(checkpoint: str | Path, model: Any, reporter: Any, **parts: Any) -> None:
+        """Load ESPnet's checkpoint, and write its epoch's model file again, which may be cut off."""
+        Trainer.resume(checkpoint=checkpoint, model=model, reporter=reporter, **parts)
+        path = Path(checkpoint).parent / f"{reporter.get_epoch()}epoch.pth"
+        save_whole(model.state_dict(), path)
+        logger.info("resuming after epoch %d of %s", reporter.get_epoch(), path.parent)
+
+    @classmethod
+    def train_one_epoch(cls, *, options: Any, **parts: Any) -> bool:
+        """Set the last whole checkpoint aside, then train."""
+        output = Path(options.output_dir)
+        if is_whole(output / "checkpoint.pth"):
+            os.replace(output / "checkpoint.pth", output / "resume.pth")
+        return bool(super().train_one_epoch(options=options, **parts))
+
+    @classmethod
+    def validate_one_epoch(cls, *, reporter: Any, options: Any, **parts: Any) -> None:
+        """Validate, then log one line with the loss and the time left."""
+        super().validate_one_epoch(reporter=reporter, options=options, **parts)
+        epoch = reporter.get_epoch()
+        cls.first_epoch = cls.first_epoch or epoch
+        seconds = (time.monotonic() - cls.started) / (epoch - cls.first_epoch + 1)
+        logger.info(
+            "validation %d of %d: loss %.3f, %.0f s since the last, %.0f s to go",
+            epoch,
+            options.max_epoch,
+            float(aggregate(reporter.stats["loss"])),
+            seconds,
+            seconds * (options.max_epoch - epoch),
+        )
+
+
+def is_whole(checkpoint: Path) -> bool:
+    """Tell whether torch finished writing ``checkpoint``: its zip directory comes last."""
+    return checkpoint.exists() and zipfile.is_zipfile(checkpoint)
+
+
+def save_whole(states: dict[str, Any], path: Path) -> None:
+    """Write a torch file under a temporary name, then rename it."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    torch.save(states, temporary)
+    os.replace(temporary, path)
+
+
+class TokenMTTask(MTTask):
+    """ESPnet's MT task on memory-mapped token arrays."""
+
+    trainer = ResumableTrainer
+
+    @classmethod
+    def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:
+        """Add where the token arrays are, and what a batch is."""
+        super().add_task_arguments(parser)
+        group = parser.add_argument_group("Token arrays")
+        group.add_argument("--train_tokens", help="directory of the training set's token arrays")
+        group.add_argument("--valid_tokens", help="directory of the validation set's token arrays")
+        group.add_argument("--src_lang")
+        group.add_argument("--tgt_lang")
+        group.add_argument("--batch_tokens", type=int, help="source positions in a batch, padding included")
+        group.add_argument("--batches_per_epoch", type=int)
+        group.add_argument("--max_batches", type=int)
+        group.add_argument("--label_smoothing", type=float, default=0.1)
+        group.add_argument("--cpu_bfloat16", type=str2bool, default=False, help="autocast on a CPU")
+
+    @classmethod
+    def build_model(cls, args: argparse.Namespace) -> ESPnetMTModel:
+        """Build ESPnet's model; replace its loss, and scale its embeddings.
+
+        ESPnet draws embeddings from N(0, 1) and multiplies them by sqrt(width), which drowns the positions;
+        N(0, 1 / width) is what that factor is meant for (Vaswani et al. 2017, section 3.4).
+        """
+        model = super().build_model(args)
+        smoothing = getattr(args, "label_smoothing", None)
+        if smoothing is not None:  # a model that ESPnet itself trained keeps its own loss
+            model.criterion_mt = SmoothedCrossEntropy(model.vocab_size, smoothing, model.ignore_id)
+        if getattr(args, "cpu_bfloat16", False):  # the trainer's own autocast is for GPUs only
+            model.forward = torch.autocast("cpu", torch.bfloat16)(model.forward)
+        for module in model.modules():
+            if isinstance(module, torch.nn.Embedding):
+                torch.nn.init.normal_(module.weight, std=module.embedding_dim**-0.5)
+        return model
+
+    @classmethod
+    def build_iter_factory(
+        cls,
+        args: argparse.Namespace,
+        distributed_option: DistributedOption,
+        mode: str,
+        kwargs: dict[str, Any] | None = None,
+    ) -> AbsIterFactory:
+        """Return the batches of ``mode`` ("train" or "valid")."""
+        folder = Path(args.train_tokens if mode == "train" else args.valid_tokens)
+        dataset = ParallelTokens(read_tokens(folder, args.src_lang), read_tokens(folder, args.tgt_lang))
+        distributed = distributed_option.distributed
+        ranks = {
+            "rank": distributed_option.dist_rank if distributed else 0,
+            "ranks": distributed_option.dist_world_size if distributed else 1,
+        }
+        if mode != "train":
+            return ValidationBatches(dataset, batch_tokens=args.batch_tokens, **ranks)
+        return TrainingBatches(
+            dataset,
+            batch_tokens=args.batch_tokens,
+            steps_per_epoch=args.batches_per_epoch,
+            max_steps=args.max_batches,
+            seed=args.seed,
+            workers=args.num_workers,
+            pin_memory=args.ngpu > 0,
+            **ranks,
+        )

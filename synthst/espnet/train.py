@@ -1,0 +1,267 @@
+"""Train an ESPnet translation model on token arrays, resume it, and average its best checkpoints."""
+
+import json
+import logging
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from espnet2.train.reporter import Reporter
+
+from synthst.datadir import read_info
+from synthst.errors import ConfigError, DataError
+from synthst.espnet.config import ModelConfig, TrainingConfig
+from synthst.espnet.task import TokenMTTask, save_whole
+from synthst.tokens import Tokenizer
+
+logger = logging.getLogger(__name__)
+
+
+def train_model(
+    tokens: Path,
+    valid_tokens: Path,
+    out: Path,
+    *,
+    src: str,
+    tgt: str,
+    tokenizers: Path,
+    model: ModelConfig = ModelConfig(),  # noqa: B008 (frozen)
+    training: TrainingConfig = TrainingConfig(),  # noqa: B008
+    labels: dict[str, str | int | None] | None = None,
+    ngpu: int = 0,
+) -> None:
+    """Train on ``tokens`` and leave a finished model directory ``out``.
+
+    While training, the directory is ``out`` with ``.training`` behind its name; killed at any moment and
+    started again, it goes on to the same result. ``out`` then holds model.pth (the average of the best
+    checkpoints), config.yaml (ESPnet's), src.model and tgt.model (SentencePiece), train.json and train.log.
+    ``labels`` (targets, student, subset, ...) go into train.json. Raises ConfigError when ``out`` or the
+    unfinished training was made with other settings.
+    """
+    settings = {
+        "tokens": describe_tokens(tokens),
+        "valid_tokens": describe_tokens(valid_tokens),
+        "src": src,
+        "tgt": tgt,
+        "model": asdict(model),
+        "training": {key: value for key, value in asdict(training).items() if key != "workers"},
+    }
+    if (out / "train.json").exists():
+        refuse_other_settings(out, json.loads((out / "train.json").read_text(encoding="utf-8"))["settings"], settings)
+        logger.info("%s is there already", out)
+        return
+    folder = out.with_name(out.name + ".training")
+    folder.mkdir(parents=True, exist_ok=True)
+    claim_folder(folder, settings)
+    copy_tokenizers(folder, tokens, tokenizers, {"src": src, "tgt": tgt})
+    config = espnet_config(folder, tokens, valid_tokens, src, tgt, model, training, ngpu)
+    with log_to(folder / "train.log"):
+        run_espnet(folder, config)
+    finish(folder, out, settings, labels or {})
+
+
+def describe_tokens(folder: Path) -> dict[str, object]:
+    """Return what identifies a directory of token arrays."""
+    info = read_info(folder)
+    return {"path": str(folder), "made_by": info["made_by"], "counts": info["counts"]}
+
+
+def refuse_other_settings(folder: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
+    """Raise ConfigError with the first differing setting."""
+    wanted = json.loads(json.dumps(wanted))
+    differing = [key for key in wanted if found.get(key) != wanted[key]]
+    if differing:
+        key = differing[0]
+        raise ConfigError(
+            f"{folder} was trained with {key} = {json.dumps(found.get(key))}, now {json.dumps(wanted[key])} is "
+            f"asked for; remove the directory or train into another"
+        )
+
+
+def claim_folder(folder: Path, settings: dict[str, Any]) -> None:
+    """Write the settings into a new training directory, or compare them with those of an unfinished one."""
+    path = folder / "settings.json"
+    if path.exists():
+        refuse_other_settings(folder, json.loads(path.read_text(encoding="utf-8")), settings)
+        return
+    temporary = folder / ".settings.json.tmp"
+    temporary.write_text(json.dumps(settings, indent=1), encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def copy_tokenizers(folder: Path, tokens: Path, tokenizers: Path, langs: dict[str, str]) -> None:
+    """Copy the tokenisers beside the model; raises DataError when the tokens were made with another one."""
+    info = read_info(tokens)
+    made_by = info["made_by"]
+    assert isinstance(made_by, dict)
+    for side, lang in langs.items():
+        path = tokenizers / f"{lang}.model"
+        tokenizer = Tokenizer(path)
+        if made_by["tokenizers"].get(lang) != tokenizer.checksum:
+            raise DataError(f"{tokens} was made with another tokeniser of {lang!r} than {path}; run stage 6 again")
+        shutil.copyfile(path, folder / f"{side}.model")
+
+
+def espnet_config(
+    folder: Path,
+    tokens: Path,
+    valid_tokens: Path,
+    src: str,
+    tgt: str,
+    model: ModelConfig,
+    training: TrainingConfig,
+    ngpu: int,
+) -> dict[str, Any]:
+    """Return the configuration that ESPnet's MT task reads."""
+    src_tokens = Tokenizer(folder / "src.model").token_list()
+    tgt_tokens = Tokenizer(folder / "tgt.model").token_list()
+    layer = {
+        "attention_heads": model.heads,
+        "linear_units": model.feedforward,
+        "dropout_rate": model.dropout,
+        "positional_dropout_rate": model.dropout,
+        "use_sdpa": True,
+    }
+    attention_dropout = {
+        "self_attention_dropout_rate": model.attention_dropout,
+        "src_attention_dropout_rate": model.attention_dropout,
+    }
+    return {
+        "output_dir": str(folder),
+        "train_tokens": str(tokens),
+        "valid_tokens": str(valid_tokens),
+        "src_lang": src,
+        "tgt_lang": tgt,
+        "src_token_list": src_tokens,
+        "token_list": tgt_tokens,
+        "bpemodel": "tgt.model",
+        "src_bpemodel": "src.model",
+        "use_preprocessor": False,
+        "frontend": "embed",
+        "frontend_conf": {"embed_dim": model.width, "positional_dropout_rate": model.dropout},
+        "encoder": "transformer",
+        "encoder_conf": {
+            **layer,
+            "output_size": model.width,
+            "num_blocks": model.encoder_layers,
+            "attention_dropout_rate": model.attention_dropout,
+            "input_layer": None,
+            "normalize_before": True,
+        },
+        "decoder": "transformer",
+        "decoder_conf": {**layer, **attention_dropout, "num_blocks": model.decoder_layers},
+        "model_conf": {
+            "report_bleu": False,
+            "length_normalized_loss": True,
+            "share_decoder_input_output_embed": model.tied_embeddings,
+            "share_encoder_decoder_input_embed": model.tied_embeddings and src_tokens == tgt_tokens,
+        },
+        "label_smoothing": model.label_smoothing,
+        **optimisation_config(training, ngpu),
+    }
+
+
+def optimisation_config(training: TrainingConfig, ngpu: int) -> dict[str, Any]:
+    """Return ESPnet's options of optimiser, schedule, length and checkpoints."""
+    bfloat16 = training.bfloat16 == "yes" or (training.bfloat16 == "auto" and has_bfloat16(ngpu))
+    return {
+        "ngpu": ngpu,
+        "multiprocessing_distributed": ngpu > 1,
+        "seed": training.seed,
+        "num_workers": training.workers,
+        "use_amp": bfloat16 and ngpu > 0,
+        "cpu_bfloat16": bfloat16 and ngpu == 0,
+        "batch_tokens": -(-training.batch_tokens // training.accumulate),
+        "batches_per_epoch": training.validate_every * training.accumulate,
+        "max_batches": training.max_steps * training.accumulate,
+        "max_epoch": training.epochs,
+        "accum_grad": training.accumulate,
+        "grad_clip": training.clip_norm,
+        "optim": "adam",
+        "optim_conf": {"lr": training.learning_rate, "betas": [0.9, 0.98], "eps": 1e-9},
+        "scheduler": "exponentialdecaywarmup",
+        "scheduler_conf": {
+            "max_lr": training.learning_rate,
+            "min_lr": training.min_learning_rate,
+            "total_steps": training.max_steps,
+            "warmup_steps": training.warmup_steps,
+            "warm_from_zero": True,
+        },
+        "best_model_criterion": [["valid", "loss", "min"]],
+        "keep_nbest_models": [min(training.average_best, training.epochs)],
+        "patience": None,
+        "resume": True,
+        "use_matplotlib": False,
+        "use_tensorboard": True,
+        "num_att_plot": 0,
+    }
+
+
+def has_bfloat16(ngpu: int) -> bool:
+    """Tell whether the GPU, or the CPU, multiplies bfloat16 matrices in hardware."""
+    if ngpu:
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def run_espnet(folder: Path, config: dict[str, Any]) -> None:
+    """Hand the configuration to ESPnet's task as a file, as its own recipes do."""
+    path = folder / "espnet.yaml"
+    path.write_text(yaml.safe_dump(config, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    TokenMTTask.main(cmd=["--config", str(path)])
+
+
+def finish(folder: Path, out: Path, settings: dict[str, Any], labels: dict[str, str | int | None]) -> None:
+    """Write model.pth and train.json, then give the directory its name."""
+    states = torch.load(folder / "valid.loss.ave.pth", map_location="cpu", weights_only=True)
+    save_whole(states, folder / "model.pth")
+    reporter = Reporter()
+    reporter.load_state_dict(
+        torch.load(folder / "checkpoint.pth", map_location="cpu", weights_only=True)["reporter"]
+    )
+    epochs = list(reporter.stats.values())
+    seconds = sum(epoch[phase]["time"].total_seconds() for epoch in epochs for phase in ("train", "valid"))
+    counts = settings["tokens"]["counts"]
+    summary = {
+        "parameters": sum(tensor.numel() for tensor in unique_tensors(states)),
+        "steps": settings["training"]["max_steps"],
+        "seconds": round(seconds),
+        "train_sentences": counts["rows"],
+        "valid_loss": min(epoch["valid"]["loss"] for epoch in epochs),
+        **labels,
+        "finished": time.strftime("%Y-%m-%d %H:%M:%S"),
+        "settings": settings,
+    }
+    (folder / "train.json").write_text(json.dumps(summary, indent=1), encoding="utf-8")
+    os.rename(folder, out)
+    logger.info("%s: %d parameters, validation loss %.3f", out, summary["parameters"], summary["valid_loss"])
+
+
+def unique_tensors(states: dict[str, torch.Tensor]) -> list[torch.Tensor]:
+    """Return the tensors of a state dict, a shared one once."""
+    return list({tensor.data_ptr(): tensor for tensor in states.values()}.values())
+
+
+@contextmanager
+def log_to(path: Path) -> Iterator[None]:
+    """Send everything that is logged, ESPnet's lines too, to a file as well."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)
+        handler.close()

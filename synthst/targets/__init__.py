@@ -1,0 +1,1 @@
+"""Make training sets whose targets are a teacher's translations."""

@@ -1,0 +1,54 @@
+"""Add source-only text, translated by the teacher, to a training set."""
+
+import logging
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from synthst.atomic import atomic_file
+from synthst.datadir import new_directory, text_path
+from synthst.info import is_made, write_info
+from synthst.lookup import look_up
+from synthst.tables import JoinedRow, join_tables, merge_rows, write_tables
+from synthst.targets.hypotheses import EmptyPolicy, Targets, provenance
+
+logger = logging.getLogger(__name__)
+
+
+def expand_targets(
+    base: Path,
+    extra: Path,
+    store: Path,
+    out: Path,
+    *,
+    src: str,
+    tgt: str,
+    prefix: str = "",
+    empty: EmptyPolicy = "error",
+    drop_cut_off: bool = False,
+) -> None:
+    """Write ``base`` and the sources of ``extra`` with their best hypotheses in ``store`` to ``out``.
+
+    No reference in ``extra`` is read. ``prefix`` goes before the ids of ``extra``. Otherwise this is as
+    `replace_targets`; info.json counts base and, for ``extra``, what `Targets` counts.
+    made_by: step "expand_targets" and the arguments but ``out``.
+    Raises DataError when the store lacks a source sentence or an id is in both.
+    """
+    made_by = {"step": "expand_targets", "base": base, "extra": extra, "store": store, "prefix": prefix}
+    made_by |= {"src": src, "tgt": tgt, "empty": empty, "drop_cut_off": drop_cut_off}
+    if is_made(out, made_by):
+        logger.info("%s is there already", out)
+        return
+    with look_up(store, text_path(extra, src)) as lookup, new_directory(out) as temporary:
+        targets = Targets(lookup, store, extra, empty=empty, drop_cut_off=drop_cut_off)
+        tables = [text_path(temporary, src), text_path(temporary, tgt)]
+        base_rows = join_tables([text_path(base, src), text_path(base, tgt)])
+        with atomic_file(temporary / "dropped.tsv") as dropped:
+            added = _with_prefix(prefix, targets.rows(dropped))
+            rows = write_tables(tables, merge_rows([base_rows, added], names=[str(base), str(extra)]))
+        counts = {"base": rows - targets.counts["kept"], **targets.counts}
+        write_info(temporary, made_by, counts=counts, parents=[base, extra, store], **provenance(store))
+    logger.info("%s: %s", out, ", ".join(f"{reason} {count:,}" for reason, count in counts.items()))
+
+
+def _with_prefix(prefix: str, rows: Iterable[JoinedRow]) -> Iterator[JoinedRow]:
+    return ((f"{prefix}{utterance}", values) for utterance, values in rows)

@@ -1,0 +1,1 @@
+"""Teachers, and the decoding of a corpus with one."""

@@ -1,0 +1,236 @@
+"""SentencePiece tokenisers, and token arrays that a training process maps instead of reading text."""
+
+import hashlib
+import io
+import itertools
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import sentencepiece
+
+from synthst.datadir import is_made, new_directory, read_info, text_path, write_info
+from synthst.errors import DataError
+from synthst.tables import join_tables, read_table
+
+logger = logging.getLogger(__name__)
+
+BLANK, UNK, SOS_EOS = "<blank>", "<unk>", "<sos/eos>"  # ESPnet's special tokens: 0, 1 and the last id
+ENCODE_ROWS = 20_000  # rows tokenised at a time
+
+
+class Tokenizer:
+    """A SentencePiece model with ESPnet's ids: ``<blank>`` 0, ``<unk>`` 1, pieces, ``<sos/eos>`` last."""
+
+    def __init__(self, model: Path) -> None:
+        """Load ``model``; raises DataError when it is missing or no SentencePiece model."""
+        self.path = model
+        self.processor = sentencepiece.SentencePieceProcessor()
+        try:
+            self.processor.LoadFromSerializedProto(model.read_bytes())
+        except (OSError, RuntimeError) as error:
+            raise DataError(f"{model}: no SentencePiece model ({error}); train one with stage 2") from error
+        self.vocabulary_size = len(self.processor) + 2
+
+    @property
+    def checksum(self) -> str:
+        """Return the SHA-256 of the model file."""
+        return hashlib.sha256(self.path.read_bytes()).hexdigest()
+
+    def token_list(self) -> list[str]:
+        """Return all tokens, the index being the id."""
+        pieces = [self.processor.IdToPiece(i) for i in range(1, len(self.processor))]
+        return [BLANK, UNK, *pieces, SOS_EOS]
+
+    def encode(self, text: str) -> list[int]:
+        """Return the ids of ``text``, without ``<sos/eos>``."""
+        return [piece + 1 for piece in self.processor.EncodeAsIds(text)]
+
+    def encode_rows(self, texts: list[str], *, threads: int = -1) -> list[list[int]]:
+        """Return the SentencePiece ids (ours minus one) of many sentences, on all cores."""
+        rows: list[list[int]] = self.processor.Encode(texts, num_threads=threads)
+        return rows
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return the text of ``ids``; special tokens are left out, control characters become blanks.
+
+        Byte pieces can spell any character; a target must stay one line of legal text.
+        """
+        last = self.vocabulary_size - 1
+        text = self.processor.DecodeIds([i - 1 for i in ids if 1 < i < last])
+        return " ".join("".join(" " if c < " " or c == "\x7f" else c for c in text).split(" ")).strip()
+
+
+def train_tokenizers(
+    data: Path,
+    out: Path,
+    *,
+    langs: list[str],
+    vocabulary_size: int = 32_000,
+    shared: bool = True,
+    model_type: Literal["bpe", "unigram"] = "bpe",
+    max_sentences: int = 10_000_000,
+) -> None:
+    """Train SentencePiece models of ``text.<lang>`` and write ``out``/<lang>.model, one for all if ``shared``.
+
+    Nothing is normalised away (identity, all characters covered, bytes as fallback), so that decoding an
+    encoded sentence gives it back. ``vocabulary_size`` counts the pieces; ESPnet's ids are two more.
+    """
+    made_by: dict[str, object] = {
+        "data": str(data),
+        "langs": langs,
+        "vocabulary_size": vocabulary_size,
+        "shared": shared,
+        "model_type": model_type,
+        "max_sentences": max_sentences,
+    }
+    if is_made(out, made_by):
+        logger.info("%s is there already", out)
+        return
+    with new_directory(out) as folder:
+        for group in [langs] if shared else [[lang] for lang in langs]:
+            texts = (text for lang in group for _, text in read_table(text_path(data, lang)))
+            model = train_sentencepiece(texts, vocabulary_size, model_type, max_sentences, source=data)
+            for lang in group:
+                (folder / f"{lang}.model").write_bytes(model)
+        write_info(folder, made_by, parents=[data])
+
+
+def train_sentencepiece(
+    texts: Iterator[str], vocabulary_size: int, model_type: str, max_sentences: int, *, source: Path
+) -> bytes:
+    """Return a serialised model; raises DataError when ``source`` has too little text for it."""
+    model = io.BytesIO()
+    try:
+        sentencepiece.SentencePieceTrainer.Train(
+            sentence_iterator=texts,
+            model_writer=model,
+            model_type=model_type,
+            vocab_size=vocabulary_size,
+            normalization_rule_name="identity",
+            character_coverage=1.0,
+            byte_fallback=True,
+            unk_id=0,
+            bos_id=-1,
+            eos_id=-1,
+            pad_id=-1,
+            input_sentence_size=max_sentences,
+            shuffle_input_sentence=True,
+            minloglevel=2,
+        )
+    except RuntimeError as error:
+        raise DataError(
+            f"{source}: SentencePiece cannot make {vocabulary_size:,} pieces of it ({error}); lower "
+            f"--vocabulary_size or add text"
+        ) from error
+    return model.getvalue()
+
+
+@dataclass(frozen=True)
+class TokenArray:
+    """One language's sentences as memory-mapped ids: sentence i is ``ids[offsets[i]:offsets[i + 1]]``."""
+
+    ids: np.ndarray  # (tokens,) uint16 or uint32, ESPnet's ids
+    offsets: np.ndarray  # (sentences + 1,) int64
+
+    def __len__(self) -> int:
+        """Return the number of sentences."""
+        return len(self.offsets) - 1
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        """Return the ids of one sentence, (tokens,)."""
+        return self.ids[self.offsets[row] : self.offsets[row + 1]]
+
+    def lengths(self) -> np.ndarray:
+        """Return the number of tokens of every sentence, (sentences,) int64."""
+        return np.diff(self.offsets)
+
+
+def write_tokens(data: Path, out: Path, *, langs: list[str], tokenizers: Path) -> None:
+    """Tokenise ``text.<lang>`` of ``data`` with ``tokenizers``/<lang>.model into the directory ``out``.
+
+    Rows keep the order of the ids, which are written to ``ids.txt``; <lang>.tokens holds the ids of all
+    sentences one after the other, <lang>.offsets where each begins.
+    """
+    models = {lang: Tokenizer(tokenizers / f"{lang}.model") for lang in langs}
+    made_by: dict[str, object] = {
+        "data": str(data),
+        "data_made_by": read_info(data)["made_by"],
+        "tokenizers": {lang: model.checksum for lang, model in models.items()},
+    }
+    if is_made(out, made_by):
+        logger.info("%s is there already", out)
+        return
+    rows = join_tables([text_path(data, lang) for lang in langs])
+    with new_directory(out) as folder:
+        counts = _write_arrays(rows, models, folder)
+        vocabulary = {lang: model.vocabulary_size for lang, model in models.items()}
+        write_info(folder, made_by, parents=[data], counts=counts, vocabulary=vocabulary)
+    logger.info("%s: %s", out, ", ".join(f"{count:,} {name}" for name, count in counts.items()))
+
+
+def _write_arrays(
+    rows: Iterator[tuple[str, tuple[str, ...]]], models: dict[str, Tokenizer], folder: Path
+) -> dict[str, int]:
+    """Write ids and arrays as streams; return the number of rows, and of tokens by language."""
+    writers = {lang: ArrayWriter(folder, lang, model.vocabulary_size) for lang, model in models.items()}
+    count = 0
+    with (folder / "ids.txt").open("w", encoding="utf-8", newline="\n") as ids:
+        for batch in itertools.batched(rows, ENCODE_ROWS):
+            count += len(batch)
+            ids.writelines(f"{key}\n" for key, _ in batch)
+            for column, (lang, writer) in enumerate(writers.items()):
+                writer.add(models[lang].encode_rows([texts[column] for _, texts in batch]))
+    return {"rows": count, **{f"tokens.{lang}": writer.close() for lang, writer in writers.items()}}
+
+
+class ArrayWriter:
+    """Append sentences to one language's token and offset files."""
+
+    def __init__(self, folder: Path, lang: str, vocabulary_size: int) -> None:
+        """Open the files; ids take two bytes where the vocabulary allows."""
+        self.dtype = token_dtype(vocabulary_size)
+        self.ids = (folder / f"{lang}.tokens").open("wb")
+        self.offsets = (folder / f"{lang}.offsets").open("wb")
+        self.total = 0
+        self.offsets.write(np.zeros(1, np.int64).tobytes())
+
+    def add(self, rows: list[list[int]]) -> None:
+        """Append sentences given as SentencePiece ids."""
+        lengths = np.fromiter((len(row) for row in rows), np.int64, len(rows))
+        self.offsets.write((self.total + np.cumsum(lengths)).tobytes())
+        flat = np.fromiter(itertools.chain.from_iterable(rows), self.dtype, int(lengths.sum()))
+        self.ids.write((flat + self.dtype.type(1)).tobytes())
+        self.total += int(lengths.sum())
+
+    def close(self) -> int:
+        """Close both files; return the number of tokens."""
+        self.ids.close()
+        self.offsets.close()
+        return self.total
+
+
+def token_dtype(vocabulary_size: int) -> np.dtype:
+    """Return the smallest unsigned type that holds every id."""
+    return np.dtype(np.uint16 if vocabulary_size <= 1 << 16 else np.uint32)
+
+
+def read_tokens(folder: Path, lang: str) -> TokenArray:
+    """Map ``lang``'s tokens of a directory that `write_tokens` made; nothing is read into memory."""
+    try:
+        info = json.loads((folder / "info.json").read_text(encoding="utf-8"))
+        dtype, rows = token_dtype(info["vocabulary"][lang]), info["counts"]["rows"]
+        offsets = np.memmap(folder / f"{lang}.offsets", np.int64, mode="r")
+        ids = np.memmap(folder / f"{lang}.tokens", dtype, mode="r")
+    except (OSError, KeyError, ValueError) as error:
+        raise DataError(f"{folder}: no token arrays of {lang!r} ({error}); run stage 6 again") from error
+    if len(offsets) != rows + 1 or len(ids) != offsets[-1]:
+        raise DataError(
+            f"{folder}: {lang}.tokens holds {len(ids):,} tokens in {len(offsets) - 1:,} rows, info.json says "
+            f"{rows:,} rows of {int(offsets[-1]):,} tokens; a file is cut off, remove the directory and run stage 6"
+        )
+    return TokenArray(ids, offsets)

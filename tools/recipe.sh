@@ -1,0 +1,46 @@
+# The mechanics of every run.sh: options, guards, stages, logging. Source it after setting the defaults.
+#
+# Wanted before: options="name ..." (each a variable with its default) and, for an option with few values,
+# choices_<name>="a b c". It adds --stage, --stop_stage and --help, which prints the recipe's own header.
+# shellcheck shell=bash disable=SC2154
+set -euo pipefail
+
+stage=1
+stop_stage=13
+# shellcheck disable=SC2034
+started_with="./${0##*/} $*"
+
+refuse() { echo "${0##*/}: $*" >&2; exit 2; }
+
+while (($#)); do
+    case "$1" in
+        -h | --help) sed -n '2,/^[^#]/{/^#/s/^# \{0,1\}//p}' "$0"; exit 0 ;;
+        --*) name=${1#--}; name=${name//-/_} ;;
+        *) refuse "'$1' is no option; options start with --, see --help" ;;
+    esac
+    [[ " stage stop_stage $options " == *" $name "* ]] || refuse "unknown option $1; known: --stage --stop_stage$(printf ' --%s' $options)"
+    (($# > 1)) && [[ "$2" != --* ]] || refuse "$1 wants a value"
+    printf -v "$name" '%s' "$2"
+    shift 2
+done
+
+for name in stage stop_stage; do
+    [[ "${!name}" =~ ^([1-9]|1[0-3])$ ]] || refuse "--$name is '${!name}', wanted is a number from 1 to 13"
+done
+((stage <= stop_stage)) || refuse "--stage $stage comes after --stop_stage $stop_stage"
+for name in $options; do
+    choices=choices_$name
+    [[ -z "${!choices:-}" || " ${!choices} " == *" ${!name} "* ]] || refuse "--$name is '${!name}', wanted is one of: ${!choices}"
+done
+
+run() { # run NUMBER TITLE COMMAND...: one stage's command, if its number is asked for
+    local number=$1 title=$2
+    shift 2
+    ((stage <= number && number <= stop_stage)) || return 0
+    echo "$(date +%H:%M:%S) stage $number: $title" >&2
+    "$@" || { echo "${0##*/}: stage $number ($title) failed; mend the cause and go on with --stage $number" >&2; exit 1; }
+}
+
+uses() { # uses VALUE...: is --targets one of these?
+    [[ " $* " == *" $targets "* ]]
+}
