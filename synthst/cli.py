@@ -1,14 +1,21 @@
 """The command line: `synthst <command>`, each command a typed function, its options the function's."""
 
 import importlib
+import inspect
+import itertools
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from synthst.errors import ConfigError, SynthstError
 
+USAGE = "usage: synthst COMMAND [options]; synthst COMMAND --help tells the options"
 COMMANDS = {  # name -> (module, function, one line of help)
-    "prepare_libreoffice": ("corpora.libreoffice", "prepare_libreoffice", "LibreOffice's help as parallel text"),
+    "prepare_libreoffice": (
+        "corpora.libreoffice",
+        "prepare_libreoffice",
+        "LibreOffice's help, two languages",
+    ),
     "import": ("corpora.parallel", "import_pairs", "bring your own parallel text in"),
     "check": ("commands", "check", "check a data directory; print counts and lengths"),
     "subset": ("commands", "choose_subset", "choose a nested subset and keep the rest apart"),
@@ -18,8 +25,8 @@ COMMANDS = {  # name -> (module, function, one line of help)
     "train": ("espnet.train", "train_model", "train a student or a teacher"),
     "teacher": ("commands", "make_teacher", "train the teacher, or name one made elsewhere"),
     "decode": ("commands", "decode", "translate sources into a translation store; --check: is it complete?"),
-    "replace_targets": ("targets.replace", "replace_targets", "put the teacher's translations in place of references"),
-    "expand_targets": ("targets.expand", "expand_targets", "add source-only text with the teacher's translations"),
+    "replace_targets": ("targets.replace", "replace_targets", "put translations in place of references"),
+    "expand_targets": ("targets.expand", "expand_targets", "add source-only text with its translations"),
     "translate_sets": ("commands", "translate_sets", "translate test sets with trained models"),
     "score": ("score", "score_system", "BLEU and chrF2 of one translation"),
     "report": ("commands", "report", "score and compare all models of an experiment; RESULTS.md"),
@@ -51,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def describe_commands() -> str:
     """Return the help of `synthst --help`."""
     lines = [f"  {name:<20} {line}" for name, (_, _, line) in COMMANDS.items()]
-    return "\n".join(["usage: synthst COMMAND [options]; synthst COMMAND --help tells the options", "", *lines])
+    return "\n".join([USAGE, "", *lines])
 
 
 def run_command(name: str, options: Sequence[str]) -> None:
@@ -61,12 +68,28 @@ def run_command(name: str, options: Sequence[str]) -> None:
     module, function, _ = COMMANDS[name]
     command = getattr(importlib.import_module(f"synthst.{module}"), function)
     positional = name == "check"
-    auto_cli(command, args=list(options), prog=f"synthst {name}", as_positional=positional)
+    arguments = complete_flags(command, options)
+    auto_cli(command, args=arguments, prog=f"synthst {name}", as_positional=positional)
+
+
+def complete_flags(command: Callable[..., object], options: Sequence[str]) -> list[str]:
+    """Let ``--check`` stand for ``--check true`` where the command's ``check`` is a bool."""
+    parameters = inspect.signature(command).parameters
+    flags = {f"--{name}" for name, parameter in parameters.items() if parameter.annotation is bool}
+    completed = []
+    for option, following in itertools.zip_longest(options, options[1:]):
+        completed.append(option)
+        if option in flags and (following is None or following.startswith("--")):
+            completed.append("true")
+    return completed
 
 
 def configure_logging() -> None:
-    """Show our lines from INFO on, others' from WARNING on."""
+    """Show our lines from INFO on, others' from WARNING on; once, however often a process calls it."""
+    if any(handler.name == "synthst" for handler in logging.getLogger().handlers):
+        return
     handler = logging.StreamHandler()
+    handler.name = "synthst"
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
     handler.addFilter(lambda record: record.levelno >= logging.WARNING or record.name.startswith("synthst"))
     logging.getLogger().addHandler(handler)

@@ -1,4 +1,4 @@
-"""The stages' commands that join several parts of the package; each is a typed function, also for Python."""
+"""The stages' commands that join several parts of the package, each a typed function, also for Python."""
 
 import hashlib
 import json
@@ -9,14 +9,14 @@ from pathlib import Path
 
 from synthst.datadir import check_datadir, exclude_datadir, new_directory, subset_datadir, text_path
 from synthst.errors import ConfigError, DataError
+from synthst.espnet.config import ModelConfig, TrainingConfig
 from synthst.info import is_made, read_info, write_info
 from synthst.lookup import check_store
-from synthst.espnet.config import ModelConfig, TrainingConfig
 from synthst.report import report_results
 from synthst.score import score_system
 from synthst.tables import read_table, write_table
 from synthst.teacher.decode import decode_corpus
-from synthst.teacher.kinds import load_teacher
+from synthst.teacher.kinds import KNOWN, load_teacher
 from synthst.teacher.protocol import SearchSettings, Teacher
 from synthst.tokens import write_tokens
 
@@ -29,8 +29,10 @@ def check(data: Path) -> None:
         print(summary)
 
 
-def choose_subset(data: Path, out: Path, *, rest: Path, size: str = "all", max_rest: int | None = None) -> None:
-    """Copy ``size`` utterances ("all" or a number) to ``out`` and up to ``max_rest`` of the others to ``rest``.
+def choose_subset(
+    data: Path, out: Path, *, rest: Path, size: str = "all", max_rest: int | None = None
+) -> None:
+    """Copy ``size`` utterances, a number or "all", to ``out``, and at most ``max_rest`` others to ``rest``.
 
     Subsets are nested: a smaller one is inside a larger. With "all" nothing is left for ``rest``.
     """
@@ -110,6 +112,8 @@ def find_teacher(teacher: str, settings: SearchSettings, *, data: Path, src: str
         teacher = f"espnet:{directory}"
     elif (directory / "info.json").is_file():
         teacher = str(read_info(directory).get("teacher", teacher))
+    elif ":" not in teacher:
+        raise DataError(f"{directory} holds no teacher; run stage 2, or name one: {KNOWN}")
     return load_teacher(teacher, settings, data=data, src=src, device=device)
 
 

@@ -36,7 +36,7 @@ TRANSLATED = """
     FROM wanted LEFT JOIN best USING (key, source)"""
 MISSING = "SELECT DISTINCT key, source FROM translated WHERE hypothesis IS NULL"
 COMPLETENESS = """
-    SELECT count(*), count(hypothesis), count_if(NOT finished), count_if(hypothesis = ''),
+    SELECT count(*), count(hypothesis), count(*) FILTER (NOT finished), count(*) FILTER (hypothesis = ''),
         min(id) FILTER (hypothesis IS NULL), arg_min(source, id) FILTER (hypothesis IS NULL)
     FROM translated"""
 

@@ -24,7 +24,11 @@ ENCODE_ROWS = 20_000  # rows tokenised at a time
 
 
 class Tokenizer:
-    """A SentencePiece model with ESPnet's ids: ``<blank>`` 0, ``<unk>`` 1, pieces, ``<sos/eos>`` last."""
+    """A SentencePiece model with ESPnet's ids: ``<blank>`` 0, ``<unk>`` 1, pieces, ``<sos/eos>`` last.
+
+    The model's own special pieces come first (its unknown, in ESPnet's models also begin and end of
+    sentence) and are no tokens, so a piece's id differs from SentencePiece's by a constant.
+    """
 
     def __init__(self, model: Path) -> None:
         """Load ``model``; raises DataError when it is missing or no SentencePiece model."""
@@ -34,7 +38,12 @@ class Tokenizer:
             self.processor.LoadFromSerializedProto(model.read_bytes())
         except (OSError, RuntimeError) as error:
             raise DataError(f"{model}: no SentencePiece model ({error}); train one with stage 2") from error
-        self.vocabulary_size = len(self.processor) + 2
+        special = itertools.takewhile(self._is_special, range(len(self.processor)))
+        self.shift = 2 - sum(1 for _ in special)
+        self.vocabulary_size = len(self.processor) + self.shift + 1
+
+    def _is_special(self, piece: int) -> bool:
+        return bool(self.processor.IsUnknown(piece) or self.processor.IsControl(piece))
 
     @property
     def checksum(self) -> str:
@@ -43,15 +52,15 @@ class Tokenizer:
 
     def token_list(self) -> list[str]:
         """Return all tokens, the index being the id."""
-        pieces = [self.processor.IdToPiece(i) for i in range(1, len(self.processor))]
+        pieces = [self.processor.IdToPiece(i) for i in range(2 - self.shift, len(self.processor))]
         return [BLANK, UNK, *pieces, SOS_EOS]
 
     def encode(self, text: str) -> list[int]:
         """Return the ids of ``text``, without ``<sos/eos>``."""
-        return [piece + 1 for piece in self.processor.EncodeAsIds(text)]
+        return [max(piece + self.shift, 1) for piece in self.processor.EncodeAsIds(text)]
 
     def encode_rows(self, texts: list[str], *, threads: int = -1) -> list[list[int]]:
-        """Return the SentencePiece ids (ours minus one) of many sentences, on all cores."""
+        """Return the SentencePiece ids of many sentences, on all cores; see `ArrayWriter.add`."""
         rows: list[list[int]] = self.processor.Encode(texts, num_threads=threads)
         return rows
 
@@ -61,8 +70,8 @@ class Tokenizer:
         Byte pieces can spell any character; a target must stay one line of legal text.
         """
         last = self.vocabulary_size - 1
-        text = self.processor.DecodeIds([i - 1 for i in ids if 1 < i < last])
-        return " ".join("".join(" " if c < " " or c == "\x7f" else c for c in text).split(" ")).strip()
+        text = self.processor.DecodeIds([i - self.shift for i in ids if 1 < i < last])
+        return "".join(" " if c < " " or c == "\x7f" else c for c in text).strip()
 
 
 def train_tokenizers(
@@ -75,10 +84,11 @@ def train_tokenizers(
     model_type: Literal["bpe", "unigram"] = "bpe",
     max_sentences: int = 10_000_000,
 ) -> None:
-    """Train SentencePiece models of ``text.<lang>`` and write ``out``/<lang>.model, one for all if ``shared``.
+    """Train SentencePiece on ``text.<lang>`` and write ``out``/<lang>.model, one for all if ``shared``.
 
-    Nothing is normalised away (identity, all characters covered, bytes as fallback), so that decoding an
-    encoded sentence gives it back. ``vocabulary_size`` counts the pieces; ESPnet's ids are two more.
+    Nothing is normalised away (identity, all blanks and characters kept, bytes as fallback), so that decoding
+    an encoded sentence gives it back; only U+2581, SentencePiece's own sign, comes back as a blank.
+    ``vocabulary_size`` counts the pieces; ESPnet's ids are two more.
     """
     made_by: dict[str, object] = {
         "data": str(data),
@@ -112,6 +122,7 @@ def train_sentencepiece(
             model_type=model_type,
             vocab_size=vocabulary_size,
             normalization_rule_name="identity",
+            remove_extra_whitespaces=False,
             character_coverage=1.0,
             byte_fallback=True,
             unk_id=0,
@@ -177,7 +188,7 @@ def _write_arrays(
     rows: Iterator[tuple[str, tuple[str, ...]]], models: dict[str, Tokenizer], folder: Path
 ) -> dict[str, int]:
     """Write ids and arrays as streams; return the number of rows, and of tokens by language."""
-    writers = {lang: ArrayWriter(folder, lang, model.vocabulary_size) for lang, model in models.items()}
+    writers = {lang: ArrayWriter(folder, lang, model) for lang, model in models.items()}
     count = 0
     with (folder / "ids.txt").open("w", encoding="utf-8", newline="\n") as ids:
         for batch in itertools.batched(rows, ENCODE_ROWS):
@@ -191,20 +202,21 @@ def _write_arrays(
 class ArrayWriter:
     """Append sentences to one language's token and offset files."""
 
-    def __init__(self, folder: Path, lang: str, vocabulary_size: int) -> None:
+    def __init__(self, folder: Path, lang: str, tokenizer: Tokenizer) -> None:
         """Open the files; ids take two bytes where the vocabulary allows."""
-        self.dtype = token_dtype(vocabulary_size)
+        self.shift = tokenizer.shift
+        self.dtype = token_dtype(tokenizer.vocabulary_size)
         self.ids = (folder / f"{lang}.tokens").open("wb")
         self.offsets = (folder / f"{lang}.offsets").open("wb")
         self.total = 0
         self.offsets.write(np.zeros(1, np.int64).tobytes())
 
     def add(self, rows: list[list[int]]) -> None:
-        """Append sentences given as SentencePiece ids."""
+        """Append sentences given as SentencePiece ids; those before the first piece are ``<unk>``, 1."""
         lengths = np.fromiter((len(row) for row in rows), np.int64, len(rows))
         self.offsets.write((self.total + np.cumsum(lengths)).tobytes())
-        flat = np.fromiter(itertools.chain.from_iterable(rows), self.dtype, int(lengths.sum()))
-        self.ids.write((flat + self.dtype.type(1)).tobytes())
+        flat = np.fromiter(itertools.chain.from_iterable(rows), np.int64, int(lengths.sum()))
+        self.ids.write(np.maximum(flat + self.shift, 1).astype(self.dtype).tobytes())
         self.total += int(lengths.sum())
 
     def close(self) -> int:
@@ -223,14 +235,19 @@ def read_tokens(folder: Path, lang: str) -> TokenArray:
     """Map ``lang``'s tokens of a directory that `write_tokens` made; nothing is read into memory."""
     try:
         info = json.loads((folder / "info.json").read_text(encoding="utf-8"))
-        dtype, rows = token_dtype(info["vocabulary"][lang]), info["counts"]["rows"]
-        offsets = np.memmap(folder / f"{lang}.offsets", np.int64, mode="r")
-        ids = np.memmap(folder / f"{lang}.tokens", dtype, mode="r")
+        dtype = token_dtype(info["vocabulary"][lang])
+        rows, tokens = info["counts"]["rows"], info["counts"][f"tokens.{lang}"]
+        offsets = _map_array(folder / f"{lang}.offsets", np.dtype(np.int64), rows + 1)
+        return TokenArray(_map_array(folder / f"{lang}.tokens", dtype, tokens), offsets)
     except (OSError, KeyError, ValueError) as error:
         raise DataError(f"{folder}: no token arrays of {lang!r} ({error}); run stage 6 again") from error
-    if len(offsets) != rows + 1 or len(ids) != offsets[-1]:
+
+
+def _map_array(path: Path, dtype: np.dtype, length: int) -> np.ndarray:
+    """Map a file of ``length`` numbers; raises DataError when it is cut off."""
+    found, wanted = path.stat().st_size, length * dtype.itemsize
+    if found != wanted:
         raise DataError(
-            f"{folder}: {lang}.tokens holds {len(ids):,} tokens in {len(offsets) - 1:,} rows, info.json says "
-            f"{rows:,} rows of {int(offsets[-1]):,} tokens; a file is cut off, remove the directory and run stage 6"
+            f"{path} has {found:,} bytes, {wanted:,} were written; remove {path.parent} and run stage 6 again"
         )
-    return TokenArray(ids, offsets)
+    return np.memmap(path, dtype, mode="r")

@@ -1,5 +1,6 @@
 """Fast search must find what ESPnet's own beam search finds."""
 
+import copy
 import dataclasses
 import random
 from collections.abc import Sequence
@@ -269,3 +270,14 @@ def test_models_that_cannot_be_searched_are_refused() -> None:
 def test_options_out_of_range_are_refused_by_name(wrong: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=f"search option {list(wrong)[-1]}: wanted"):
         SearchOptions(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("top_k", [0, 5])
+def test_no_hypothesis_is_shorter_than_the_minimum_length(top_k: int) -> None:
+    model, sources = copy.deepcopy(tiny_model(3)), make_sources(20, 3)
+    with torch.no_grad():
+        model.decoder.output_layer.bias[-1] += 30  # it would rather end at once
+    free = search(model, sources, SearchOptions(beam=1, top_k=top_k, seed=1))
+    assert {len(found[0].tokens) for found in free} == {0}
+    bound = search(model, sources, SearchOptions(beam=1, top_k=top_k, seed=1, min_length=2))
+    assert {len(found[0].tokens) for found in bound} == {2}

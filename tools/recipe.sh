@@ -1,25 +1,37 @@
 # The mechanics of every run.sh: options, guards, stages, logging. Source it after setting the defaults.
 #
 # Wanted before: options="name ..." (each a variable with its default) and, for an option with few values,
-# choices_<name>="a b c". It adds --stage, --stop_stage and --help, which prints the recipe's own header.
+# choices_<name>="a b c", where NUMBER stands for any whole number and * for anything. It adds --stage,
+# --stop_stage and --help, which prints the recipe's own header. synthst/recipe.py is the same for Python.
 # shellcheck shell=bash disable=SC2154
 set -euo pipefail
 
 stage=1
 stop_stage=13
 # shellcheck disable=SC2034
-started_with="./${0##*/} $*"
+started_with="./${0##*/}${*:+ $*}"
 
 refuse() { echo "${0##*/}: $*" >&2; exit 2; }
 
+is_one_of() { # is_one_of VALUE CHOICE...
+    local value=$1 choice
+    shift
+    for choice; do
+        # shellcheck disable=SC2053
+        [[ "$value" == ${choice/NUMBER/+([0-9])} ]] && return 0
+    done
+    return 1
+}
+
+read -ra known <<<"stage stop_stage $options"
 while (($#)); do
     case "$1" in
-        -h | --help) sed -n '2,/^[^#]/{/^#/s/^# \{0,1\}//p}' "$0"; exit 0 ;;
+        -h | --help) sed -n '2,/^[^#]/{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[-1]##*/}"; exit 0 ;;
         --*) name=${1#--}; name=${name//-/_} ;;
         *) refuse "'$1' is no option; options start with --, see --help" ;;
     esac
-    [[ " stage stop_stage $options " == *" $name "* ]] || refuse "unknown option $1; known: --stage --stop_stage$(printf ' --%s' $options)"
-    (($# > 1)) && [[ "$2" != --* ]] || refuse "$1 wants a value"
+    is_one_of "$name" "${known[@]}" || refuse "unknown option $1; known:$(printf ' --%s' "${known[@]}")"
+    [[ -n "${2:-}" && "$2" != --* ]] || refuse "$1 wants a value"
     printf -v "$name" '%s' "$2"
     shift 2
 done
@@ -28,9 +40,10 @@ for name in stage stop_stage; do
     [[ "${!name}" =~ ^([1-9]|1[0-3])$ ]] || refuse "--$name is '${!name}', wanted is a number from 1 to 13"
 done
 ((stage <= stop_stage)) || refuse "--stage $stage comes after --stop_stage $stop_stage"
-for name in $options; do
+for name in "${known[@]}"; do
     choices=choices_$name
-    [[ -z "${!choices:-}" || " ${!choices} " == *" ${!name} "* ]] || refuse "--$name is '${!name}', wanted is one of: ${!choices}"
+    read -ra choices <<<"${!choices:-*}"
+    is_one_of "${!name}" "${choices[@]}" || refuse "--$name is '${!name}', wanted is one of: ${choices[*]}"
 done
 
 run() { # run NUMBER TITLE COMMAND...: one stage's command, if its number is asked for
@@ -38,9 +51,11 @@ run() { # run NUMBER TITLE COMMAND...: one stage's command, if its number is ask
     shift 2
     ((stage <= number && number <= stop_stage)) || return 0
     echo "$(date +%H:%M:%S) stage $number: $title" >&2
-    "$@" || { echo "${0##*/}: stage $number ($title) failed; mend the cause and go on with --stage $number" >&2; exit 1; }
+    "$@" && return 0
+    echo "${0##*/}: stage $number ($title) failed; mend the cause and go on with --stage $number" >&2
+    exit 1
 }
 
 uses() { # uses VALUE...: is --targets one of these?
-    [[ " $* " == *" $targets "* ]]
+    is_one_of "$targets" "$@"
 }

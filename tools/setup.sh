@@ -18,6 +18,7 @@ find_python() { # PATH, then pyenv's versions; prints nothing when there is none
     for candidate in "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[23]*/bin/python; do
         fits "$candidate" && echo "$candidate" && return
     done
+    true # or set -e would stop here
 }
 
 find_uv() { # PATH, then a copy of our own in .uv, made with pip

@@ -40,18 +40,11 @@ def prepare_libreoffice(
     Pages, not sentences, are divided among the sets, by path and seed: the same for every pair of languages
     (``out``/page_sets lists them). No text of a dev or test page, on either side, is in train, and none of a
     test page in dev, whatever the limits. ``min_words`` and ``max_words`` count words of the source; dev and
-    test sentences beyond ``max_dev`` and ``max_test`` are dropped by a hash of the id. An id names an English
-    text, so it has the same English in every pair of languages.
+    test sentences beyond ``max_dev`` and ``max_test`` are dropped by a hash of the id, which names the text.
     """
     languages = _english_first(src, tgt)
-    limits = {"min_words": min_words, "max_words": max_words, "max_dev": max_dev, "max_test": max_test}
-    made_by: dict[str, object] = {
-        "step": "prepare_libreoffice",
-        "src": src,
-        "tgt": tgt,
-        "seed": seed,
-        **limits,
-    }
+    made_by: dict[str, object] = {"step": "prepare_libreoffice", "src": src, "tgt": tgt, "seed": seed}
+    made_by |= {"min_words": min_words, "max_words": max_words, "max_dev": max_dev, "max_test": max_test}
     if is_made(out, made_by):
         logger.info("%s is there already", out)
         return
@@ -65,9 +58,7 @@ def prepare_libreoffice(
         sets[name] = cap_pairs(sets[name], name, size, seed, counts)
     with new_directory(out) as directory:
         write_table(directory / "page_sets", page_sets.items())
-        for name, pairs in sets.items():
-            counts[f"kept_{name}"] = len(pairs)
-            _write_set(directory / name, pairs, (src, tgt), {**made_by, "set": name})
+        _write_sets(directory, sets, (src, tgt), counts, made_by)
         write_info(directory, made_by, counts=counts, packages=packages)
     logger.info("%s: %s", out, ", ".join(f"{key} {count:,}" for key, count in sorted(counts.items())))
 
@@ -148,6 +139,18 @@ def cap_pairs(
         return list(pairs)
     counts[f"dropped_{name}_over_limit"] = len(pairs) - size
     return sorted(nsmallest(size, pairs, key=lambda pair: _hash(pair.id, seed)))
+
+
+def _write_sets(
+    directory: Path,
+    sets: Mapping[str, Sequence[Pair]],
+    languages: tuple[str, str],
+    counts: Counter[str],
+    made_by: Mapping[str, object],
+) -> None:
+    for name, pairs in sets.items():
+        counts[f"kept_{name}"] = len(pairs)
+        _write_set(directory / name, pairs, languages, {**made_by, "set": name})
 
 
 def _write_set(

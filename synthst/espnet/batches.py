@@ -28,7 +28,7 @@ class ParallelTokens(Dataset[Batch]):
         self.src, self.tgt = src, tgt
 
     def __getitem__(self, rows: Sequence[int]) -> Batch:
-        """Return row numbers as text, and src_text (batch, length), text (batch, length) with their lengths."""
+        """Return the row numbers as text, and src_text and text, (batch, length) each, with their lengths."""
         src, src_lengths = pad([self.src[row] for row in rows])
         tgt, tgt_lengths = pad([self.tgt[row] for row in rows])
         batch = {"src_text": src, "src_text_lengths": src_lengths, "text": tgt, "text_lengths": tgt_lengths}
@@ -54,10 +54,9 @@ def cut_batches(sorted_lengths: np.ndarray, batch_tokens: int) -> np.ndarray:
     borders = [0]
     while borders[-1] < len(lengths):
         start = borders[-1]
-        size = max(1, min(batch_tokens // int(lengths[start]), len(lengths) - start))
-        while size > 1 and size * int(lengths[start + size - 1]) > batch_tokens:
-            size = max(1, batch_tokens // int(lengths[start + size - 1]))
-        borders.append(start + size)
+        window = lengths[start : start + max(1, batch_tokens // int(lengths[start]))]
+        positions = window * np.arange(1, len(window) + 1)  # of the first 1, 2, ... sentences, padded
+        borders.append(start + max(1, int(np.searchsorted(positions, batch_tokens, side="right"))))
     return np.asarray(borders)
 
 
@@ -73,8 +72,8 @@ def plan_pass(lengths: np.ndarray, batch_tokens: int, seed: int, number: int) ->
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
-class TrainingBatches(AbsIterFactory):
-    """ESPnet's iterator: epoch e holds steps (e - 1) * steps_per_epoch to e * steps_per_epoch of an endless run."""
+class TrainingBatches(AbsIterFactory):  # type: ignore[misc]  # espnet2 has no types
+    """ESPnet's iterator: an epoch is the next ``steps_per_epoch`` batches of an endless run of passes."""
 
     def __init__(
         self,
@@ -89,12 +88,13 @@ class TrainingBatches(AbsIterFactory):
         rank: int = 0,
         ranks: int = 1,
     ) -> None:
-        """Plan from the source lengths; ``steps`` here are batches. With several ranks each takes its share."""
+        """Plan from the source lengths; a step here is a batch. With several ranks each takes its share."""
         self.dataset, self.seed, self.batch_tokens = dataset, seed, batch_tokens
         self.steps_per_epoch, self.max_steps = steps_per_epoch, max_steps
         self.workers, self.pin_memory, self.rank, self.ranks = workers, pin_memory, rank, ranks
         self.lengths = dataset.src.lengths()
-        self.batches_per_pass = len(plan_pass(self.lengths, batch_tokens, seed, 0))
+        self.batches_per_pass = len(cut_batches(np.sort(self.lengths), batch_tokens)) - 1
+        self._pass, self._planned = -1, [np.empty(0, np.int64)]
         if ranks > 1 and len(self.lengths) < ranks:
             raise ConfigError(f"{len(self.lengths)} sentences cannot be spread over {ranks} processes")
 
@@ -105,10 +105,16 @@ class TrainingBatches(AbsIterFactory):
         batches: list[np.ndarray] = []
         while first < last:
             number, offset = divmod(first, self.batches_per_pass)
-            plan = plan_pass(self.lengths, self.batch_tokens, self.seed, number)
-            batches += plan[offset : offset + last - first]
+            batches += self.plan_pass(number)[offset : offset + last - first]
             first = (number + 1) * self.batches_per_pass
         return batches
+
+    def plan_pass(self, number: int) -> list[np.ndarray]:
+        """Return the batches of one pass, and keep them: sorting 10M sentences takes seconds."""
+        if self._pass != number:
+            self._pass = number
+            self._planned = plan_pass(self.lengths, self.batch_tokens, self.seed, number)
+        return self._planned
 
     def build_iter(self, epoch: int, shuffle: bool | None = None) -> DataLoader[Batch]:
         """Return the loader of one epoch; ``shuffle`` is the trainer's and has no say."""
@@ -117,7 +123,7 @@ class TrainingBatches(AbsIterFactory):
         )
 
 
-class ValidationBatches(AbsIterFactory):
+class ValidationBatches(AbsIterFactory):  # type: ignore[misc]
     """ESPnet's iterator over every sentence once, in order of length."""
 
     def __init__(self, dataset: ParallelTokens, *, batch_tokens: int, rank: int = 0, ranks: int = 1) -> None:

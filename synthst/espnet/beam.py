@@ -87,6 +87,8 @@ def search_encoded(
     last = torch.full((len(encoded), 1), sos, device=encoded.device)
     for step in range(int(batch.max_length.max())):
         log_probs = torch.log_softmax(decoder.step(last, cache), dim=-1)
+        if step < options.min_length:
+            log_probs[..., eos] = MINUS_INFINITY
         last, parents = _advance(batch, log_probs, step, eos, options)
         cache.choose(parents)
         done = batch.scores.amax(1) == MINUS_INFINITY

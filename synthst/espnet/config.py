@@ -24,13 +24,19 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         """Refuse shapes that cannot be built."""
+        for name in ("encoder_layers", "decoder_layers", "width", "feedforward", "heads"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"model.{name} must be at least 1, not {getattr(self, name)}")
+        for name in ("dropout", "attention_dropout", "label_smoothing"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"model.{name} must be in [0, 1), not {getattr(self, name)}")
         if self.width % self.heads:
             raise ConfigError(f"model.width {self.width} is no multiple of model.heads {self.heads}")
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How long and how fast to train. The paper states lr 0.001 and 150,000 steps on 16 GPUs, not the rest."""
+    """How long and how fast to train; the paper states lr 0.001 and 150,000 steps on 16 GPUs only."""
 
     max_steps: int = 150_000
     """Optimiser steps."""

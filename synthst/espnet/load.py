@@ -2,6 +2,7 @@
 
 import argparse
 import hashlib
+import pickle
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,14 @@ from synthst.errors import DataError
 from synthst.espnet.task import TokenMTTask
 from synthst.tokens import Tokenizer
 
-MODEL_FILES = ("model.pth", "valid.loss.ave.pth", "valid.acc.ave.pth", "valid.loss.best.pth", "valid.acc.best.pth")
+MODEL_FILES = (
+    "model.pth",
+    "valid.loss.ave.pth",
+    "valid.acc.ave.pth",
+    "valid.loss.best.pth",
+    "valid.acc.best.pth",
+)
+MODEL_KEYS = ("src_bpemodel", "src_token_list", "bpemodel", "token_list", "encoder", "decoder", "model_conf")
 
 
 @dataclass(frozen=True)
@@ -42,16 +50,21 @@ def load_model(directory: Path, *, device: str = "cpu") -> TrainedModel:
     tgt_tokenizer = find_tokenizer(directory, "tgt.model", args.bpemodel, args.token_list)
     model = TokenMTTask.build_model(args)
     load_weights(model, weights)
-    checksum = hashlib.sha256(weights.read_bytes()).hexdigest()
+    with weights.open("rb") as file:
+        checksum = hashlib.file_digest(file, "sha256").hexdigest()
     return TrainedModel(model.to(device).eval(), src_tokenizer, tgt_tokenizer, directory, checksum)
 
 
 def read_config(path: Path) -> argparse.Namespace:
-    """Read the config.yaml that ESPnet wrote."""
+    """Read the config.yaml that ESPnet wrote; raises DataError when it is none of an MT model."""
     try:
-        return argparse.Namespace(**yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, TypeError, yaml.YAMLError) as error:
+        args = argparse.Namespace(**yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, TypeError, ValueError, yaml.YAMLError) as error:
         raise DataError(f"{path}: no configuration of an ESPnet model ({error})") from error
+    missing = [key for key in MODEL_KEYS if not hasattr(args, key)]
+    if missing:
+        raise DataError(f"{path}: no configuration of an ESPnet MT model, it lacks {', '.join(missing)}")
+    return args
 
 
 def find_tokenizer(directory: Path, name: str, configured: str | None, token_list: list[str]) -> Tokenizer:
@@ -61,17 +74,21 @@ def find_tokenizer(directory: Path, name: str, configured: str | None, token_lis
         places += [directory / configured, Path(configured)]
     path = next((place for place in places if place.is_file()), None)
     if path is None:
-        raise DataError(f"{directory}: no SentencePiece model at {' or '.join(map(str, places))}; copy it there")
+        found = " or ".join(map(str, places))
+        raise DataError(f"{directory}: no SentencePiece model at {found}; copy it there")
     tokenizer = Tokenizer(path)
     if tokenizer.token_list() != token_list:
-        raise DataError(f"{path}: its pieces are not the tokens of {directory / 'config.yaml'}, in their order")
+        raise DataError(
+            f"{path}: its pieces are not the tokens of {directory / 'config.yaml'} in their order; copy the "
+            f"tokeniser that the model was trained with"
+        )
     return tokenizer
 
 
 def load_weights(model: ESPnetMTModel, weights: Path) -> None:
-    """Load every tensor, strictly."""
+    """Load every tensor, strictly, and no code; raises DataError that names the tensors that do not fit."""
     try:
         states = torch.load(weights, map_location="cpu", weights_only=True)
         model.load_state_dict(states, strict=True)
-    except (RuntimeError, EOFError, OSError) as error:
+    except (RuntimeError, EOFError, OSError, TypeError, pickle.UnpicklingError) as error:
         raise DataError(f"{weights}: does not fit the model of config.yaml beside it: {error}") from error

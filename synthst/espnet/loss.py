@@ -7,11 +7,11 @@ from torch.nn import functional
 
 
 class SmoothedCrossEntropy(torch.nn.Module):
-    """Equal ESPnet's ``LabelSmoothingLoss(normalize_length=True)`` in value and gradient, several times faster.
+    """Equal ESPnet's ``LabelSmoothingLoss(normalize_length=True)`` in value and gradient, but faster.
 
     ESPnet spreads ``smoothing`` over the V - 1 wrong classes and reports the divergence KL(target || model);
-    torch spreads it over all V and reports the cross-entropy. With smoothing * V / (V - 1) the targets are the
-    same, and the target's entropy, a constant, is subtracted. Szegedy et al. 2016, section 7.
+    torch spreads it over all V and reports the cross-entropy. With smoothing * V / (V - 1) the targets are
+    the same, and the target's entropy, a constant, is subtracted. Szegedy et al. 2016, section 7.
     """
 
     def __init__(self, vocabulary_size: int, smoothing: float, ignore_id: int = -1) -> None:

@@ -26,6 +26,8 @@ class SearchOptions:
     nbest: int = 1
     """Hypotheses returned, best first; when sampling, independent samples in the order drawn."""
     length_normalisation: Normalisation = "mean"
+    min_length: int = 0
+    """Tokens before eos may come; 1 rules the empty hypothesis out."""
     max_ratio: float = 1.5
     max_extra: int = 10
     top_k: int = 0
@@ -40,7 +42,7 @@ class SearchOptions:
     def __post_init__(self) -> None:
         for name in ("beam", "nbest", "batch_tokens"):
             _require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
-        for name in ("max_ratio", "max_extra", "top_k"):
+        for name in ("min_length", "max_ratio", "max_extra", "top_k"):
             _require(getattr(self, name) >= 0, name, "at least 0", getattr(self, name))
         _require(
             self.max_ratio > 0 or self.max_extra > 0,

@@ -27,7 +27,7 @@ from synthst.tokens import read_tokens
 logger = logging.getLogger(__name__)
 
 
-class ResumableTrainer(Trainer):
+class ResumableTrainer(Trainer):  # type: ignore[misc]  # espnet2 has no types
     """ESPnet's trainer, which resumes to the same result wherever it was killed.
 
     ESPnet writes ``checkpoint.pth`` in place: a kill in that moment leaves half a file. Here the last whole
@@ -40,10 +40,10 @@ class ResumableTrainer(Trainer):
     @classmethod
     def run(cls, *, trainer_options: Any, **parts: Any) -> None:
         """Choose the newest whole checkpoint, then train as ESPnet does."""
-        output = Path(trainer_options.output_dir)
-        if not is_whole(output / "checkpoint.pth") and (output / "resume.pth").exists():
-            logger.warning("%s: the last checkpoint is cut off, going on from the one before", output)
-            os.replace(output / "resume.pth", output / "checkpoint.pth")
+        if is_first_process():
+            restore_checkpoint(Path(trainer_options.output_dir))
+        if torch.distributed.is_initialized():
+            torch.distributed.barrier()
         cls.started, cls.first_epoch = time.monotonic(), 0
         super().run(trainer_options=trainer_options, **parts)
 
@@ -51,15 +51,16 @@ class ResumableTrainer(Trainer):
     def resume(checkpoint: str | Path, model: Any, reporter: Any, **parts: Any) -> None:
         """Load ESPnet's checkpoint, and write its epoch's model file again, which may be cut off."""
         Trainer.resume(checkpoint=checkpoint, model=model, reporter=reporter, **parts)
-        path = Path(checkpoint).parent / f"{reporter.get_epoch()}epoch.pth"
-        save_whole(model.state_dict(), path)
-        logger.info("resuming after epoch %d of %s", reporter.get_epoch(), path.parent)
+        if is_first_process():
+            path = Path(checkpoint).parent / f"{reporter.get_epoch()}epoch.pth"
+            save_whole(model.state_dict(), path)
+            logger.info("%s: going on after validation %d", path.parent, reporter.get_epoch())
 
     @classmethod
     def train_one_epoch(cls, *, options: Any, **parts: Any) -> bool:
         """Set the last whole checkpoint aside, then train."""
         output = Path(options.output_dir)
-        if is_whole(output / "checkpoint.pth"):
+        if is_first_process() and is_whole(output / "checkpoint.pth"):
             os.replace(output / "checkpoint.pth", output / "resume.pth")
         return bool(super().train_one_epoch(options=options, **parts))
 
@@ -71,13 +72,30 @@ class ResumableTrainer(Trainer):
         cls.first_epoch = cls.first_epoch or epoch
         seconds = (time.monotonic() - cls.started) / (epoch - cls.first_epoch + 1)
         logger.info(
-            "validation %d of %d: loss %.3f, %.0f s since the last, %.0f s to go",
+            "validation %d of %d: loss %.3f, %.0f s each, %.0f s to go",
             epoch,
             options.max_epoch,
             float(aggregate(reporter.stats["loss"])),
             seconds,
             seconds * (options.max_epoch - epoch),
         )
+
+
+def is_first_process() -> bool:
+    """Tell whether this process writes the files: the only one, or the first of several."""
+    return not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0
+
+
+def restore_checkpoint(folder: Path) -> None:
+    """Leave the newest whole checkpoint as ``checkpoint.pth``, and none when there is no whole one."""
+    newest, before = folder / "checkpoint.pth", folder / "resume.pth"
+    if is_whole(newest):
+        return
+    if newest.exists():
+        logger.warning("%s is cut off, going on from the checkpoint before it", newest)
+        newest.unlink()
+    if before.exists():
+        os.replace(before, newest)
 
 
 def is_whole(checkpoint: Path) -> bool:
@@ -92,7 +110,7 @@ def save_whole(states: dict[str, Any], path: Path) -> None:
     os.replace(temporary, path)
 
 
-class TokenMTTask(MTTask):
+class TokenMTTask(MTTask):  # type: ignore[misc]
     """ESPnet's MT task on memory-mapped token arrays."""
 
     trainer = ResumableTrainer

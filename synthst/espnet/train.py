@@ -4,7 +4,6 @@ import json
 import logging
 import os
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -13,12 +12,12 @@ from typing import Any
 
 import torch
 import yaml
-from espnet2.train.reporter import Reporter
 
 from synthst.datadir import read_info
 from synthst.errors import ConfigError, DataError
 from synthst.espnet.config import ModelConfig, TrainingConfig
-from synthst.espnet.task import TokenMTTask, save_whole
+from synthst.espnet.finish import finish_training
+from synthst.espnet.task import TokenMTTask
 from synthst.tokens import Tokenizer
 
 logger = logging.getLogger(__name__)
@@ -53,18 +52,17 @@ def train_model(
         "model": asdict(model),
         "training": {key: value for key, value in asdict(training).items() if key != "workers"},
     }
-    if (out / "train.json").exists():
-        refuse_other_settings(out, json.loads((out / "train.json").read_text(encoding="utf-8"))["settings"], settings)
+    if is_trained(out, settings):
         logger.info("%s is there already", out)
         return
     folder = out.with_name(out.name + ".training")
     folder.mkdir(parents=True, exist_ok=True)
     claim_folder(folder, settings)
-    copy_tokenizers(folder, tokens, tokenizers, {"src": src, "tgt": tgt})
+    copy_tokenizers(folder, [tokens, valid_tokens], tokenizers, {"src": src, "tgt": tgt})
     config = espnet_config(folder, tokens, valid_tokens, src, tgt, model, training, ngpu)
     with log_to(folder / "train.log"):
         run_espnet(folder, config)
-    finish(folder, out, settings, labels or {})
+    finish_training(folder, out, settings, labels or {})
 
 
 def describe_tokens(folder: Path) -> dict[str, object]:
@@ -73,16 +71,34 @@ def describe_tokens(folder: Path) -> dict[str, object]:
     return {"path": str(folder), "made_by": info["made_by"], "counts": info["counts"]}
 
 
+def is_trained(out: Path, settings: dict[str, Any]) -> bool:
+    """Tell whether ``out`` is a finished model of these settings; raises ConfigError for anything else."""
+    if not os.path.lexists(out):
+        return False
+    path = out / "train.json"
+    if not path.is_file():
+        raise ConfigError(f"{out} is there and no trained model; remove it or train into another directory")
+    refuse_other_settings(out, json.loads(path.read_text(encoding="utf-8"))["settings"], settings)
+    return True
+
+
 def refuse_other_settings(folder: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
     """Raise ConfigError with the first differing setting."""
-    wanted = json.loads(json.dumps(wanted))
-    differing = [key for key in wanted if found.get(key) != wanted[key]]
-    if differing:
-        key = differing[0]
-        raise ConfigError(
-            f"{folder} was trained with {key} = {json.dumps(found.get(key))}, now {json.dumps(wanted[key])} is "
-            f"asked for; remove the directory or train into another"
-        )
+    before, now = flatten(found), flatten(json.loads(json.dumps(wanted)))
+    for key in {**now, **before}:
+        if before.get(key) != now.get(key):
+            raise ConfigError(
+                f"{folder} was trained with {key} = {json.dumps(before.get(key))}, now "
+                f"{json.dumps(now.get(key))} is asked for; remove the directory or train into another"
+            )
+
+
+def flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested settings by dotted names."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
 
 
 def claim_folder(folder: Path, settings: dict[str, Any]) -> None:
@@ -96,16 +112,18 @@ def claim_folder(folder: Path, settings: dict[str, Any]) -> None:
     os.replace(temporary, path)
 
 
-def copy_tokenizers(folder: Path, tokens: Path, tokenizers: Path, langs: dict[str, str]) -> None:
-    """Copy the tokenisers beside the model; raises DataError when the tokens were made with another one."""
-    info = read_info(tokens)
-    made_by = info["made_by"]
-    assert isinstance(made_by, dict)
+def copy_tokenizers(folder: Path, tokens: list[Path], tokenizers: Path, langs: dict[str, str]) -> None:
+    """Copy the tokenisers beside the model; raises DataError when any tokens were made with another one."""
     for side, lang in langs.items():
         path = tokenizers / f"{lang}.model"
-        tokenizer = Tokenizer(path)
-        if made_by["tokenizers"].get(lang) != tokenizer.checksum:
-            raise DataError(f"{tokens} was made with another tokeniser of {lang!r} than {path}; run stage 6 again")
+        checksum = Tokenizer(path).checksum
+        for made in tokens:
+            made_by = read_info(made)["made_by"]
+            assert isinstance(made_by, dict)
+            if made_by["tokenizers"].get(lang) != checksum:
+                raise DataError(
+                    f"{made} was made with another tokeniser of {lang!r} than {path}; remove it, run stage 6"
+                )
         shutil.copyfile(path, folder / f"{side}.model")
 
 
@@ -122,6 +140,24 @@ def espnet_config(
     """Return the configuration that ESPnet's MT task reads."""
     src_tokens = Tokenizer(folder / "src.model").token_list()
     tgt_tokens = Tokenizer(folder / "tgt.model").token_list()
+    return {
+        "output_dir": str(folder),
+        "train_tokens": str(tokens),
+        "valid_tokens": str(valid_tokens),
+        "src_lang": src,
+        "tgt_lang": tgt,
+        "src_token_list": src_tokens,
+        "token_list": tgt_tokens,
+        "bpemodel": "tgt.model",
+        "src_bpemodel": "src.model",
+        "use_preprocessor": False,
+        **model_config(model, shared_vocabulary=src_tokens == tgt_tokens),
+        **optimisation_config(training, ngpu),
+    }
+
+
+def model_config(model: ModelConfig, *, shared_vocabulary: bool) -> dict[str, Any]:
+    """Return ESPnet's options of encoder, decoder and loss."""
     layer = {
         "attention_heads": model.heads,
         "linear_units": model.feedforward,
@@ -134,16 +170,6 @@ def espnet_config(
         "src_attention_dropout_rate": model.attention_dropout,
     }
     return {
-        "output_dir": str(folder),
-        "train_tokens": str(tokens),
-        "valid_tokens": str(valid_tokens),
-        "src_lang": src,
-        "tgt_lang": tgt,
-        "src_token_list": src_tokens,
-        "token_list": tgt_tokens,
-        "bpemodel": "tgt.model",
-        "src_bpemodel": "src.model",
-        "use_preprocessor": False,
         "frontend": "embed",
         "frontend_conf": {"embed_dim": model.width, "positional_dropout_rate": model.dropout},
         "encoder": "transformer",
@@ -161,10 +187,9 @@ def espnet_config(
             "report_bleu": False,
             "length_normalized_loss": True,
             "share_decoder_input_output_embed": model.tied_embeddings,
-            "share_encoder_decoder_input_embed": model.tied_embeddings and src_tokens == tgt_tokens,
+            "share_encoder_decoder_input_embed": model.tied_embeddings and shared_vocabulary,
         },
         "label_smoothing": model.label_smoothing,
-        **optimisation_config(training, ngpu),
     }
 
 
@@ -207,7 +232,7 @@ def optimisation_config(training: TrainingConfig, ngpu: int) -> dict[str, Any]:
 def has_bfloat16(ngpu: int) -> bool:
     """Tell whether the GPU, or the CPU, multiplies bfloat16 matrices in hardware."""
     if ngpu:
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     capabilities = torch.cpu.get_capabilities()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
@@ -217,37 +242,6 @@ def run_espnet(folder: Path, config: dict[str, Any]) -> None:
     path = folder / "espnet.yaml"
     path.write_text(yaml.safe_dump(config, allow_unicode=True, sort_keys=False), encoding="utf-8")
     TokenMTTask.main(cmd=["--config", str(path)])
-
-
-def finish(folder: Path, out: Path, settings: dict[str, Any], labels: dict[str, str | int | None]) -> None:
-    """Write model.pth and train.json, then give the directory its name."""
-    states = torch.load(folder / "valid.loss.ave.pth", map_location="cpu", weights_only=True)
-    save_whole(states, folder / "model.pth")
-    reporter = Reporter()
-    reporter.load_state_dict(
-        torch.load(folder / "checkpoint.pth", map_location="cpu", weights_only=True)["reporter"]
-    )
-    epochs = list(reporter.stats.values())
-    seconds = sum(epoch[phase]["time"].total_seconds() for epoch in epochs for phase in ("train", "valid"))
-    counts = settings["tokens"]["counts"]
-    summary = {
-        "parameters": sum(tensor.numel() for tensor in unique_tensors(states)),
-        "steps": settings["training"]["max_steps"],
-        "seconds": round(seconds),
-        "train_sentences": counts["rows"],
-        "valid_loss": min(epoch["valid"]["loss"] for epoch in epochs),
-        **labels,
-        "finished": time.strftime("%Y-%m-%d %H:%M:%S"),
-        "settings": settings,
-    }
-    (folder / "train.json").write_text(json.dumps(summary, indent=1), encoding="utf-8")
-    os.rename(folder, out)
-    logger.info("%s: %d parameters, validation loss %.3f", out, summary["parameters"], summary["valid_loss"])
-
-
-def unique_tensors(states: dict[str, torch.Tensor]) -> list[torch.Tensor]:
-    """Return the tensors of a state dict, a shared one once."""
-    return list({tensor.data_ptr(): tensor for tensor in states.values()}.values())
 
 
 @contextmanager

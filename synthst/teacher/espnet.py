@@ -39,12 +39,12 @@ class EspnetTeacher:
         return self._settings
 
     def translate(self, sources: Sequence[str]) -> list[list[Hypothesis]]:
-        """Return the n-best lists, best first; the score is what the search ranks by, per token or in all."""
+        """Return the n-best lists, best first, or the samples; scores are as the search ranks."""
         translated = translate_sentences(self._trained, sources, self._options)
-        return [
-            sorted(map(self._hypothesis, translations), key=lambda hypothesis: -hypothesis.score)
-            for translations in translated
-        ]
+        found = [[self._hypothesis(one) for one in translations] for translations in translated]
+        if self._options.sampling:
+            return found
+        return [sorted(hypotheses, key=lambda hypothesis: -hypothesis.score) for hypotheses in found]
 
     def _hypothesis(self, found: Translation) -> Hypothesis:
         units = found.tokens + 1 if self._settings.length_normalisation == "mean" else 1

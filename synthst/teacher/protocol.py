@@ -14,13 +14,15 @@ DTYPES = ("float32", "bfloat16")
 class SearchSettings:
     """What determines a translation besides the teacher; speed and device do not and are not here.
 
-    A hypothesis has at most ``max_ratio * source tokens + max_extra`` tokens. ``top_k`` 0 means beam search;
-    above, ``nbest`` samples are drawn from the ``top_k`` likeliest tokens, by ``temperature`` and ``seed``.
+    A hypothesis has at least ``min_length`` tokens, for a target must not be empty, and at most
+    ``max_ratio * source tokens + max_extra``. ``top_k`` 0 means beam search; above, ``nbest`` samples are
+    drawn from the ``top_k`` likeliest tokens, by ``temperature`` and ``seed``.
     """
 
     beam: int = 4
     nbest: int = 1
     length_normalisation: str = "mean"
+    min_length: int = 1
     max_ratio: float = 2.0
     max_extra: int = 10
     top_k: int = 0
@@ -35,8 +37,9 @@ class SearchSettings:
             )
         if not self.top_k and self.nbest > self.beam:
             _refuse(f"nbest {self.nbest} with beam {self.beam}", f"nbest <= {self.beam}, or a larger beam")
-        if self.max_ratio < 0 or self.max_extra < 0 or self.max_ratio + self.max_extra == 0:
-            _refuse(f"max_ratio {self.max_ratio}, max_extra {self.max_extra}", "both >= 0 and one above")
+        if min(self.min_length, self.max_ratio, self.max_extra) < 0 or self.max_ratio + self.max_extra == 0:
+            found = f"min_length {self.min_length}, max_ratio {self.max_ratio}, max_extra {self.max_extra}"
+            _refuse(found, "all >= 0 and one of the last two above")
         if self.temperature <= 0:
             _refuse(f"temperature {self.temperature}", "one above 0")
         if self.length_normalisation not in NORMALISATIONS:

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # LibreOffice's help texts: a small MT student on a teacher's translations, or on the human references.
 #
-# Usage: ./run.sh [--stage N] [--stop_stage M] [--option value ...]
+# Usage: ./run.sh [--stage N] [--stop_stage M] [--option value ...]   Paths are relative to this folder.
 #   --langs en-de     en-{de,es,fr,ru} or a reverse, e.g. de-en
 #   --targets synth   real (references) | synth (the teacher's) | synth_mono (and those of sources outside --subset)
 #   --student 2x2     2x2 | 6x6 | 24x6 encoder x decoder layers
@@ -10,19 +10,20 @@
 #   --decode beam4    how the teacher searches: conf/decode_<name>.yaml at the top of the repository
 #   --preset full     full (the paper's width, for a GPU) | mini (minutes on two CPU cores)
 #   --conf DIR        settings, by default conf/<preset>      --ngpu 0       GPUs
-#   --deb_dir DIR     .deb files, where there is no apt       --workdir .    where data/ and exp/ go
+#   --deb_dir DIR     .deb files, where there is no apt       --workdir .    where data/, exp/ and RESULTS.md go
 #
 # Stages: 1 prepare data, 2 teacher, 3 decode the sources, 4 replace targets, 5 expand with source-only text,
 #   6 tokens, 8 train the student, 10 decode the test set, 11 score (7, 9, 12, 13: nothing in this recipe)
 cd "$(dirname "$0")" || exit 1
 options="langs targets student subset teacher decode preset conf ngpu deb_dir workdir"
-langs=en-de targets=synth student=2x2 subset=4000 teacher=own decode=beam4
-preset=full conf="" ngpu=0 deb_dir="" workdir=.
-choices_langs="en-de en-es en-fr en-ru de-en es-en fr-en ru-en" choices_targets="real synth synth_mono"
-choices_student="2x2 6x6 24x6" choices_preset="mini full"
+langs=en-de targets=synth student=2x2 subset=4000 teacher=own decode=beam4 preset=full conf="" ngpu=0 deb_dir="" workdir=.
+# shellcheck disable=SC2034  # recipe.sh reads the choices
+choices_langs="en-de en-es en-fr en-ru de-en es-en fr-en ru-en" choices_targets="real synth synth_mono" \
+choices_student="2x2 6x6 24x6" choices_preset="mini full" choices_subset="all NUMBER" choices_ngpu="NUMBER" \
+choices_teacher="own espnet:* file:*"
 . ../../../tools/recipe.sh
+[[ "$targets $subset" != "synth_mono all" ]] || refuse "--targets synth_mono wants sentences outside --subset; make it a number"
 . ./path.sh
-
 conf=${conf:-conf/$preset} shared=../../../conf data=$workdir/data/$langs-$preset exp=$workdir/exp/$langs-$preset
 pair=(--src "${langs%-*}" --tgt "${langs#*-}") langs_list="[${langs/-/, }]" corpus=$data/corpus
 taught=${teacher//[^A-Za-z0-9.-]/_} teacher_dir=$exp/teacher_$taught store=$exp/teacher_$taught/$decode
@@ -52,9 +53,8 @@ run 6 "tokens" synthst tokens --data "$data/$train" --out "$data/tokens_$train" 
 run 6 "tokens of the dev set" synthst tokens --data "$corpus/dev" --out "$data/tokens_dev" "${tokens[@]}"
 run 8 "train the student" synthst train --tokens "$data/tokens_$train" --valid_tokens "$data/tokens_dev" \
     --tokenizers "$data/tokenizers" --out "$student_dir" "${pair[@]}" --config "$shared/student_$student.yaml" \
-    --config "$conf/student.yaml" --ngpu "$ngpu" \
-    --labels "{targets: $targets, student: $student, subset: ${subset/all/null}}"
+    --config "$conf/student.yaml" --ngpu "$ngpu" --labels "{targets: $targets, student: $student, subset: ${subset/all/null}}"
 run 10 "decode the test set" synthst translate_sets --models "[$student_dir, $teacher_dir]" --data "$corpus" \
     --test_sets "[test]" "${pair[@]}" --ngpu "$ngpu" --config "$shared/decode_$decode.yaml"
-run 11 "score" synthst report --exp "$exp" --data "$corpus" --test_sets "[test]" "${pair[@]}" --out RESULTS.md \
+run 11 "score" synthst report --exp "$exp" --data "$corpus" --test_sets "[test]" "${pair[@]}" --out "$workdir/RESULTS.md" \
     --title "LibreOffice help, $langs, preset $preset" --command "$started_with"

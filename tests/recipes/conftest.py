@@ -1,0 +1,100 @@
+"""One run of the recipe egs/libreoffice/mt1 on a toy language, shared by the tests."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from toy import make_packages, write_settings
+
+RECIPE = Path(__file__).parents[2] / "egs/libreoffice/mt1"
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+@dataclass(frozen=True)
+class Mt1:
+    """The recipe with everything it makes in a folder of its own; the subset is of 120 sentences."""
+
+    folder: Path
+
+    @property
+    def work(self) -> Path:
+        """Where data, exp and RESULTS.md go."""
+        return self.folder / "work"
+
+    @property
+    def data(self) -> Path:
+        """Where data directories are."""
+        return self.work / "data/en-de-mini"
+
+    @property
+    def exp(self) -> Path:
+        """Where teachers and students are."""
+        return self.work / "exp/en-de-mini"
+
+    def command(self, *words: str, script: str = "run.sh") -> list[str]:
+        """Return the recipe's command, with the toy's data and settings."""
+        start = [str(RECIPE / script)] if script.endswith(".sh") else [sys.executable, str(RECIPE / script)]
+        options = {"preset": "mini", "subset": "120", "workdir": self.work, "conf": self.folder / "conf"}
+        options["deb_dir"] = self.folder / "debs"
+        return [
+            *start,
+            *(word for name, value in options.items() for word in (f"--{name}", str(value))),
+            *words,
+        ]
+
+    def run(self, *words: str, script: str = "run.sh") -> subprocess.CompletedProcess[str]:
+        """Run the recipe to its end, whatever that is."""
+        command = self.command(*words, script=script)
+        return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+
+    def succeed(self, *words: str, script: str = "run.sh") -> str:
+        """Run the recipe, which must succeed; return what it told on stderr."""
+        done = self.run(*words, script=script)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stderr
+
+    def kill_when(self, is_time: Callable[[], bool], *words: str, patience_s: float = 300) -> None:
+        """Run the recipe and kill it with all its processes as soon as ``is_time`` says so."""
+        command = self.command(*words)
+        with subprocess.Popen(
+            command,
+            env=ENVIRONMENT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        ) as process:
+            end = time.monotonic() + patience_s
+            while process.poll() is None and not is_time() and time.monotonic() < end:
+                time.sleep(0.002)
+            was_running, came = process.poll() is None, is_time()
+            os.killpg(process.pid, signal.SIGKILL)
+        assert came and was_running, "the moment to kill did not come"
+
+
+@pytest.fixture(scope="session")
+def mt1(tmp_path_factory: pytest.TempPathFactory) -> Mt1:
+    """The recipe after stage 1 only."""
+    recipe = Mt1(tmp_path_factory.mktemp("mt1"))
+    make_packages(recipe.folder / "debs")
+    write_settings(recipe.folder / "conf")
+    recipe.succeed("--stop_stage", "1")
+    return recipe
+
+
+@pytest.fixture(scope="session")
+def trained(mt1: Mt1) -> Mt1:
+    """The recipe after full runs for real, synth and synth_mono.
+
+    Before the last one, the references that synth_mono may not see become bytes that no table may hold.
+    """
+    mt1.succeed("--targets", "real")
+    mt1.succeed("--targets", "synth")
+    (mt1.data / "rest_120/text.de").write_bytes(b"\xff poisoned\n")
+    mt1.succeed("--targets", "synth_mono")
+    return mt1

@@ -1,0 +1,90 @@
+"""The house rules that a machine can check: sizes, the pinned environment, executable scripts."""
+
+import ast
+import os
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SOURCES = sorted((ROOT / "synthst").rglob("*.py"))
+RECIPES = sorted(ROOT.glob("egs/*/*/run.sh"))
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def count_lines(path: Path) -> int:
+    return len(path.read_bytes().splitlines())
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_a_source_file_has_at_most_300_lines_and_says_what_it_does(path: Path) -> None:
+    assert count_lines(path) <= 300
+    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    assert docstring and len(docstring.split("\n")[0]) <= 110
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_a_function_has_at_most_40_lines(path: Path) -> None:
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    functions = [node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    lengths = {node.name: (node.end_lineno or 0) - node.lineno + 1 for node in functions}
+    assert not {name: length for name, length in lengths.items() if length > 40}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_public_names_have_docstrings(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    named = [node for node in tree.body if isinstance(node, Definition) and node.name[0] != "_"]
+    assert not [node.name for node in named if not ast.get_docstring(node)]
+
+
+def test_there_is_a_recipe() -> None:
+    assert RECIPES
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=name_of)
+def test_a_recipe_has_at_most_60_lines(path: Path) -> None:
+    assert count_lines(path) <= 60
+
+
+@pytest.mark.parametrize(
+    "path", [*RECIPES, *(ROOT / place for place in ("tools/setup.sh", ".ci/run"))], ids=name_of
+)
+def test_scripts_that_are_run_are_executable(path: Path) -> None:
+    assert os.access(path, os.X_OK)
+    assert path.read_text(encoding="utf-8").startswith("#!/usr/bin/env bash\n")
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("tools/*.sh")) + RECIPES, ids=name_of)
+def test_scripts_stop_at_the_first_error(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert "set -euo pipefail" in text or "tools/recipe.sh" in text
+
+
+def test_the_lock_file_pins_every_package_and_names_no_address() -> None:
+    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").split("\n")
+    pinned = [line for line in lines if line and not line.lstrip().startswith("#")]
+    assert len(pinned) > 50
+    assert not [line for line in lines if re.search(r"://|--(extra-)?index|--find-links|@ ", line)]
+    unpinned = [line for line in pinned if not re.match(r"[A-Za-z0-9._-]+(\[[^]]*\])?==[^ ]+", line)]
+    assert not unpinned
+
+
+def test_the_lock_file_holds_what_the_package_requires() -> None:
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8").lower().replace("_", "-")
+    pinned = set(re.findall(r"^([a-z0-9.-]+)(?:\[[^]]*\])?==", lock, flags=re.MULTILINE))
+    setup = (ROOT / "setup.py").read_text(encoding="utf-8")
+    required = ast.literal_eval(re.search(r"install_requires=(\[.*?\n    \])", setup, re.DOTALL)[1])
+    names = {re.match(r"[A-Za-z0-9._-]+", requirement)[0].lower() for requirement in required}
+    assert names <= pinned
+
+
+def test_types_are_checked_strictly() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert settings["tool"]["mypy"]["strict"] and settings["tool"]["mypy"]["packages"] == ["synthst"]

@@ -1,0 +1,234 @@
+"""Tokens must give the text back, agree with the model's token list, and never be read half."""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sentencepiece
+from hypothesis import given
+from hypothesis import strategies as st
+from toy_task import VOCABULARY, make_sentences, write_pairs
+
+from synthst.datadir import read_info
+from synthst.errors import DataError
+from synthst.tokens import (
+    Tokenizer,
+    read_tokens,
+    token_dtype,
+    train_sentencepiece,
+    train_tokenizers,
+    write_tokens,
+)
+
+ODD = [
+    "Zeile\u2028Zeile",
+    "a\u0085b",
+    "😀 👩‍👩‍👧",
+    "a  b   c",
+    "<unk> </s> <0x41>",
+    "e\u0301",
+    "日本語 שלום",
+    "'\"\\",
+]
+SENTENCES = make_sentences(100) + ODD
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pairs = [(sentence, sentence[::-1]) for sentence in SENTENCES]
+    return write_pairs(tmp_path_factory.mktemp("tokens") / "data", pairs)
+
+
+@pytest.fixture(scope="module")
+def tokenizers(data: Path) -> Path:
+    out = data.parent / "tokenizers"
+    train_tokenizers(data, out, langs=["en", "de"], vocabulary_size=340)
+    return out
+
+
+@pytest.fixture(scope="module")
+def tokens(data: Path, tokenizers: Path) -> Path:
+    out = data.parent / "tokens"
+    write_tokens(data, out, langs=["en", "de"], tokenizers=tokenizers)
+    return out
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tokenizers: Path) -> Tokenizer:
+    return Tokenizer(tokenizers / "en.model")
+
+
+def is_legal(text: str) -> bool:
+    """Tell whether a table may hold it; U+2581 is SentencePiece's sign for a blank."""
+    controls = any(c < " " or c == "\x7f" for c in text)
+    return bool(text) and text == text.strip() and not controls and "\u2581" not in text
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1).map(str.strip).filter(is_legal))
+def test_decoding_an_encoded_sentence_gives_it_back(tokenizer: Tokenizer, text: str) -> None:
+    ids = tokenizer.encode(text)
+    assert tokenizer.decode(ids) == text
+    assert all(1 < token < tokenizer.vocabulary_size - 1 for token in ids)
+
+
+@pytest.mark.parametrize("text", [*ODD, "unseen: Жžß", "\ufeff\u200b\ufffd", "x" * 5000])
+def test_odd_and_unseen_characters_come_back(tokenizer: Tokenizer, text: str) -> None:
+    assert tokenizer.decode(tokenizer.encode(text)) == text
+
+
+def test_sentencepieces_own_sign_comes_back_as_a_blank(tokenizer: Tokenizer) -> None:
+    assert tokenizer.decode(tokenizer.encode("a\u2581b")) == "a b"
+    assert tokenizer.encode("\u2581")
+
+
+@given(st.lists(st.integers(0, 341)))
+def test_whatever_a_model_says_is_decoded_to_a_legal_line(tokenizer: Tokenizer, ids: list[int]) -> None:
+    text = tokenizer.decode(ids)
+    assert text == text.strip()
+    assert not any(c < " " or c == "\x7f" for c in text)
+
+
+def test_ids_are_places_in_the_token_list(tokenizer: Tokenizer) -> None:
+    tokens = tokenizer.token_list()
+    assert tokens[:2] == ["<blank>", "<unk>"] and tokens[-1] == "<sos/eos>"
+    assert len(tokens) == tokenizer.vocabulary_size == 342
+    assert len(set(tokens)) == 342
+    for text in SENTENCES:
+        pieces = tokenizer.processor.EncodeAsPieces(text)
+        assert [tokens[token] for token in tokenizer.encode(text)] == pieces
+
+
+def test_models_with_begin_and_end_of_sentence_have_espnets_ids_too(tmp_path: Path) -> None:
+    """ESPnet's recipes leave SentencePiece its defaults: <unk>, <s>, </s> come first and are no tokens."""
+    path = tmp_path / "en.model"
+    with path.open("wb") as file:
+        sentencepiece.SentencePieceTrainer.Train(
+            sentence_iterator=iter(make_sentences(100)), model_writer=file, vocab_size=30, minloglevel=2
+        )
+    tokenizer = Tokenizer(path)
+    pieces = [tokenizer.processor.IdToPiece(piece) for piece in range(30)]
+    assert pieces[:3] == ["<unk>", "<s>", "</s>"]
+    assert tokenizer.token_list() == ["<blank>", "<unk>", *pieces[3:], "<sos/eos>"]
+    assert tokenizer.vocabulary_size == 30
+    text = "the red cat sleeps"
+    assert tokenizer.decode(tokenizer.encode(text)) == text
+    assert tokenizer.encode("Ж")[-1] == 1
+    data = write_pairs(tmp_path / "data", [(text, text), ("Ж", "Ж")])
+    write_tokens(data, tmp_path / "tokens", langs=["en"], tokenizers=tmp_path)
+    array = read_tokens(tmp_path / "tokens", "en")
+    assert [row.tolist() for row in (array[0], array[1])] == [tokenizer.encode(text), tokenizer.encode("Ж")]
+
+
+def test_a_shared_model_is_one_for_all_languages_and_separate_ones_differ(data: Path, tmp_path: Path) -> None:
+    for shared in (True, False):
+        out = tmp_path / str(shared)
+        train_tokenizers(data, out, langs=["en", "de"], vocabulary_size=340, shared=shared)
+        english, german = (Tokenizer(out / f"{lang}.model").checksum for lang in ("en", "de"))
+        assert (english == german) == shared
+
+
+def test_training_again_gives_the_same_model() -> None:
+    texts = make_sentences(300)
+    first, second = (
+        train_sentencepiece(iter(texts), VOCABULARY, "bpe", 150, source=Path("data")) for _ in range(2)
+    )
+    assert first == second
+
+
+def test_tokenizers_of_other_settings_are_refused_and_the_same_are_kept(data: Path, tokenizers: Path) -> None:
+    made = (tokenizers / "en.model").stat().st_mtime_ns
+    train_tokenizers(data, tokenizers, langs=["en", "de"], vocabulary_size=340)
+    assert (tokenizers / "en.model").stat().st_mtime_ns == made
+    with pytest.raises(DataError, match="vocabulary_size"):
+        train_tokenizers(data, tokenizers, langs=["en", "de"], vocabulary_size=330)
+
+
+def test_too_little_text_for_the_vocabulary_is_told(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot make 30,000 pieces.*--vocabulary_size"):
+        train_tokenizers(data, tmp_path / "out", langs=["en"], vocabulary_size=30_000)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no model"])
+def test_a_file_that_is_no_model_is_refused(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "en.model").write_bytes(content)
+    with pytest.raises(DataError, match="en.model: no SentencePiece model"):
+        Tokenizer(tmp_path / "en.model")
+
+
+@pytest.mark.parametrize("lang", ["en", "de"])
+def test_rows_are_the_encoded_sentences_in_the_order_of_ids(
+    tokens: Path, tokenizers: Path, lang: str
+) -> None:
+    tokenizer, array = Tokenizer(tokenizers / f"{lang}.model"), read_tokens(tokens, lang)
+    wanted = [tokenizer.encode(text if lang == "en" else text[::-1]) for text in SENTENCES]
+    assert [array[row].tolist() for row in range(len(array))] == wanted
+    assert array.lengths().tolist() == [len(row) for row in wanted]
+    ids = (tokens / "ids.txt").read_bytes().decode().split("\n")
+    assert ids == [*(f"u{number:06d}" for number in range(len(SENTENCES))), ""]
+
+
+def test_rows_tokenised_in_several_batches_are_the_same(
+    data: Path, tokenizers: Path, tokens: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("synthst.tokens.ENCODE_ROWS", 7)
+    out = data.parent / "tokens_in_sevens"
+    write_tokens(data, out, langs=["en", "de"], tokenizers=tokenizers)
+    for name in ("ids.txt", "en.tokens", "en.offsets", "de.tokens", "de.offsets"):
+        assert (out / name).read_bytes() == (tokens / name).read_bytes()
+
+
+def test_arrays_are_mapped_not_read(tokens: Path) -> None:
+    array = read_tokens(tokens, "en")
+    assert isinstance(array.ids, np.memmap) and isinstance(array.offsets, np.memmap)
+    assert array.ids.dtype == np.uint16
+    assert not array.ids.flags.writeable
+
+
+@pytest.mark.parametrize(("size", "dtype"), [(32_002, np.uint16), (65_536, np.uint16), (65_537, np.uint32)])
+def test_ids_take_two_bytes_as_long_as_they_fit(size: int, dtype: type) -> None:
+    assert token_dtype(size) == dtype
+    assert np.array([size - 1], token_dtype(size))[0] == size - 1
+
+
+@pytest.mark.parametrize(("name", "cut"), itertools.product(["en.tokens", "en.offsets"], [1, 8, 10**9]))
+def test_a_file_that_is_cut_off_is_named(
+    data: Path, tokenizers: Path, tmp_path: Path, name: str, cut: int
+) -> None:
+    write_tokens(data, tmp_path / "tokens", langs=["en", "de"], tokenizers=tokenizers)
+    path = tmp_path / "tokens" / name
+    path.write_bytes(path.read_bytes()[:-cut])
+    with pytest.raises(DataError, match=f"{name} has .* bytes, .* run stage 6 again"):
+        read_tokens(tmp_path / "tokens", "en")
+    assert len(read_tokens(tmp_path / "tokens", "de")) == len(SENTENCES)
+
+
+def test_a_language_or_directory_that_is_not_there_is_named(tokens: Path, tmp_path: Path) -> None:
+    for folder, lang in ((tokens, "fr"), (tmp_path, "en")):
+        with pytest.raises(DataError, match=f"{folder}: no token arrays of '{lang}'"):
+            read_tokens(folder, lang)
+
+
+def test_tokens_are_kept_and_those_of_another_tokeniser_or_data_refused(
+    data: Path, tokenizers: Path, tokens: Path, tmp_path: Path
+) -> None:
+    made = read_info(tokens)
+    write_tokens(data, tokens, langs=["en", "de"], tokenizers=tokenizers)
+    assert read_info(tokens) == made
+    train_tokenizers(data, tmp_path / "other", langs=["en", "de"], vocabulary_size=330)
+    with pytest.raises(DataError, match="tokenizers"):
+        write_tokens(data, tokens, langs=["en", "de"], tokenizers=tmp_path / "other")
+    other = write_pairs(tmp_path / "data", [("a", "b")])
+    with pytest.raises(DataError, match="data"):
+        write_tokens(other, tokens, langs=["en", "de"], tokenizers=tokenizers)
+
+
+def test_counts_and_vocabulary_are_told(tokens: Path) -> None:
+    info = read_info(tokens)
+    english = read_tokens(tokens, "en")
+    counts = info["counts"]
+    assert isinstance(counts, dict)
+    assert counts["rows"] == len(SENTENCES) and counts["tokens.en"] == len(english.ids)
+    assert info["vocabulary"] == {"en": 342, "de": 342}

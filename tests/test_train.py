@@ -1,0 +1,379 @@
+"""Training: what it leaves behind, and that a broken run ends like an unbroken one, bit for bit."""
+
+import dataclasses
+import io
+import json
+import math
+import multiprocessing
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from toy_task import MODEL, TRAINING, make_task
+
+from synthst.errors import ConfigError, DataError, SynthstError
+from synthst.espnet import finish, loss, train
+from synthst.espnet.config import ModelConfig, TrainingConfig
+from synthst.espnet.load import load_model, read_config
+from synthst.espnet.task import TokenMTTask, is_whole, restore_checkpoint
+from synthst.espnet.train import optimisation_config, train_model
+from synthst.tokens import Tokenizer, train_tokenizers, write_tokens
+
+Task = dict[str, Any]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Processes are forked below, which threads of OpenMP would not survive."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def task(tmp_path_factory: pytest.TempPathFactory) -> Task:
+    return make_task(tmp_path_factory.mktemp("task"))
+
+
+@pytest.fixture(scope="module")
+def trained(task: Task) -> Path:
+    out: Path = task["tokens"].parent / "trained"
+    train_model(out=out, **task, labels={"targets": "real", "subset": None})
+    return out
+
+
+def load(path: Path) -> Any:
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def summary(model: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((model / "train.json").read_text(encoding="utf-8"))
+    return found
+
+
+def assert_same_tensors(ours: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> None:
+    assert ours.keys() == wanted.keys()
+    assert all(torch.equal(ours[name], wanted[name]) for name in wanted)
+
+
+def assert_same_model(model: Path, wanted: Path) -> None:
+    """Compare averaged and last weights, the optimiser's state, and the files that are there."""
+    assert_same_tensors(load(model / "model.pth"), load(wanted / "model.pth"))
+    ours, theirs = load(model / "checkpoint.pth"), load(wanted / "checkpoint.pth")
+    assert_same_tensors(ours["model"], theirs["model"])
+    for mine, other in zip(ours["optimizers"], theirs["optimizers"], strict=True):
+        assert mine["param_groups"] == other["param_groups"]
+        for index in other["state"]:
+            assert_same_tensors(mine["state"][index], other["state"][index])
+    assert ours["schedulers"] == theirs["schedulers"]
+    assert summary(model)["valid_loss"] == summary(wanted)["valid_loss"]
+    assert sorted(path.name for path in model.iterdir()) == sorted(path.name for path in wanted.iterdir())
+    assert not model.with_name(f"{model.name}.training").exists()
+
+
+def valid_losses(model: Path) -> list[float]:
+    stats = load(model / "checkpoint.pth")["reporter"]["stats"]
+    return [stats[epoch]["valid"]["loss"] for epoch in sorted(stats)]
+
+
+def test_the_loss_falls(trained: Path) -> None:
+    losses = valid_losses(trained)
+    assert len(losses) == 3
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_a_finished_directory_holds_what_the_documentation_says(trained: Path, task: Task) -> None:
+    names = {path.name for path in trained.iterdir()}
+    documented = {"model.pth", "config.yaml", "src.model", "tgt.model", "train.json", "train.log"}
+    assert names - documented == {"checkpoint.pth", "espnet.yaml", "settings.json", "tensorboard"}
+    assert documented <= names
+    assert not trained.with_name("trained.training").exists()
+    assert (trained / "src.model").read_bytes() == (task["tokenizers"] / "en.model").read_bytes()
+    log = (trained / "train.log").read_text(encoding="utf-8")
+    assert "validation 3 of 3: loss" in log
+
+
+def test_the_model_is_the_mean_of_the_best_checkpoints(
+    task: Task, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finish, "tidy", lambda _: None)
+    out = tmp_path / "out"
+    train_model(out=out, **task)
+    best = sorted(range(3), key=lambda index: valid_losses(out)[index])[:2]
+    first, second = (load(out / f"{index + 1}epoch.pth") for index in best)
+    model = load(trained / "model.pth")
+    assert_same_tensors(load(out / "model.pth"), model)
+    for name, tensor in model.items():
+        torch.testing.assert_close(tensor, (first[name] + second[name]) / 2)
+
+
+def test_train_json_tells_what_was_trained(trained: Path) -> None:
+    found = summary(trained)
+    assert found["steps"] == 12 and found["train_sentences"] == 200
+    assert found["targets"] == "real" and found["subset"] is None
+    assert found["valid_loss"] == min(valid_losses(trained))
+    assert found["parameters"] == sum(p.numel() for p in load_model(trained).model.parameters())
+    assert found["settings"]["model"] == dataclasses.asdict(MODEL)
+    assert "workers" not in found["settings"]["training"]
+
+
+def test_a_second_call_does_nothing(trained: Path, task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train, "run_espnet", lambda *_: pytest.fail("trained again"))
+    before = {path.name: path.lstat().st_mtime_ns for path in trained.iterdir()}
+    train_model(out=trained, **task)
+    assert {path.name: path.lstat().st_mtime_ns for path in trained.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("key", "changed"),
+    [
+        ("training.learning_rate", {"training": dataclasses.replace(TRAINING, learning_rate=0.5)}),
+        ("model.feedforward", {"model": dataclasses.replace(MODEL, feedforward=64)}),
+        ("tgt", {"tgt": "en"}),
+    ],
+)
+def test_other_settings_are_refused_by_name(trained: Path, task: Task, key: str, changed: Task) -> None:
+    with pytest.raises(ConfigError, match=f"trained was trained with {key} = .*another"):
+        train_model(out=trained, **{**task, **changed})
+
+
+def test_an_unfinished_training_goes_on_with_its_own_settings_only(task: Task, tmp_path: Path) -> None:
+    assert run_and_die(task, tmp_path / "out", die_in_step(6)) == 9
+    faster = {**task, "training": dataclasses.replace(TRAINING, max_steps=8)}
+    with pytest.raises(ConfigError, match=r"out.training was trained with training.max_steps = 12, now 8"):
+        train_model(out=tmp_path / "out", **faster)
+
+
+def test_a_directory_that_is_no_model_is_refused_before_training(
+    task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "run_espnet", lambda *_: pytest.fail("trained"))
+    (tmp_path / "out").mkdir()
+    with pytest.raises(ConfigError, match="out is there and no trained model"):
+        train_model(out=tmp_path / "out", **task)
+
+
+@pytest.mark.parametrize("which", ["tokens", "valid_tokens"])
+def test_tokens_of_another_tokeniser_are_refused(task: Task, tmp_path: Path, which: str) -> None:
+    data = task["tokens"].parent / "dev"
+    train_tokenizers(
+        task["tokens"].parent / "train", tmp_path / "other", langs=["en", "de"], vocabulary_size=290
+    )
+    write_tokens(data, tmp_path / "tokens", langs=["en", "de"], tokenizers=tmp_path / "other")
+    with pytest.raises(DataError, match=f"{tmp_path}/tokens was made with another tokeniser"):
+        train_model(out=tmp_path / "out", **{**task, which: tmp_path / "tokens"})
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_training_that_diverges_is_no_finished_model(task: Task, tmp_path: Path) -> None:
+    wild = dataclasses.replace(TRAINING, learning_rate=1e30, clip_norm=1e30)
+    for _ in range(2):
+        with pytest.raises(ConfigError, match="diverged.*learning_rate 1e"):
+            train_model(out=tmp_path / "out", **{**task, "training": wild})
+    assert not (tmp_path / "out").exists()
+
+
+# Broken runs
+
+
+def die_in_step(number: int) -> Callable[[pytest.MonkeyPatch], None]:
+    """Die in the ``number``-th forward pass, training or validation."""
+
+    def arrange(patch: pytest.MonkeyPatch) -> None:
+        forward, calls = loss.SmoothedCrossEntropy.forward, iter(range(1, 10**9))
+
+        def count(*args: Any) -> torch.Tensor:
+            if next(calls) == number:
+                os._exit(9)
+            return forward(*args)
+
+        patch.setattr(loss.SmoothedCrossEntropy, "forward", count)
+
+    return arrange
+
+
+def die_saving(name: str, occurrence: int, share: float) -> Callable[[pytest.MonkeyPatch], None]:
+    """Die when ``share`` of the bytes of a file are written, at its ``occurrence``-th time."""
+
+    def arrange(patch: pytest.MonkeyPatch) -> None:
+        save, seen = torch.save, iter(range(1, 10**9))
+
+        def save_part(states: Any, path: Path) -> None:
+            if Path(path).name != name or next(seen) != occurrence:
+                save(states, path)
+                return
+            buffer = io.BytesIO()
+            save(states, buffer)
+            Path(path).write_bytes(buffer.getvalue()[: int(share * len(buffer.getvalue()))])
+            os._exit(9)
+
+        patch.setattr(torch, "save", save_part)
+
+    return arrange
+
+
+def die_calling(module: Any, name: str) -> Callable[[pytest.MonkeyPatch], None]:
+    """Die instead of calling a function."""
+    return lambda patch: patch.setattr(module, name, lambda *_, **__: os._exit(9))
+
+
+def run_and_die(task: Task, out: Path, arrange: Callable[[pytest.MonkeyPatch], None]) -> int | None:
+    """Train in a process of its own that ``arrange`` makes die; return its exit code."""
+
+    def target() -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            arrange(patch)
+            train_model(out=out, **task)
+
+    process = multiprocessing.get_context("fork").Process(target=target)
+    process.start()
+    process.join(60)
+    return process.exitcode
+
+
+MOMENTS = {
+    "before the first step": die_in_step(1),
+    "in the first epoch": die_in_step(3),
+    "in the second epoch": die_in_step(7),
+    "no byte of the first checkpoint": die_saving("checkpoint.pth", 1, 0),
+    "half of the first checkpoint": die_saving("checkpoint.pth", 1, 0.5),
+    "half of the second checkpoint": die_saving("checkpoint.pth", 2, 0.5),
+    "all but little of the last checkpoint": die_saving("checkpoint.pth", 3, 0.999),
+    "after the second checkpoint": die_saving("checkpoint.pth", 2, 1),
+    "half of the first epoch's model": die_saving("1epoch.pth", 1, 0.5),
+    "half of the last epoch's model": die_saving("3epoch.pth", 1, 0.5),
+    "half of the average": die_saving("valid.loss.ave_2best.pth", 1, 0.5),
+    "after the average": die_saving("valid.loss.ave_2best.pth", 1, 1),
+    "half of the finished model": die_saving(".model.pth.tmp", 1, 0.5),
+    "before train.json": die_calling(finish.json, "dumps"),
+    "before the last rename": die_calling(os, "rename"),
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_broken_run_ends_like_an_unbroken_one(
+    task: Task, trained: Path, tmp_path: Path, moment: str
+) -> None:
+    assert run_and_die(task, tmp_path / "out", MOMENTS[moment]) == 9
+    assert not (tmp_path / "out").exists()
+    train_model(out=tmp_path / "out", **task)
+    assert_same_model(tmp_path / "out", trained)
+
+
+def test_a_run_broken_again_and_again_ends_like_an_unbroken_one(
+    task: Task, trained: Path, tmp_path: Path
+) -> None:
+    breaks = ["half of the first checkpoint", "after the second checkpoint", "in the first epoch"]
+    for moment in [*breaks, "all but little of the last checkpoint", "half of the average"]:
+        run_and_die(task, tmp_path / "out", MOMENTS[moment])
+    train_model(out=tmp_path / "out", **task)
+    assert_same_model(tmp_path / "out", trained)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_sigkill_at_any_moment_changes_nothing(task: Task, trained: Path, tmp_path: Path, seed: int) -> None:
+    out, draw = tmp_path / "out", random.Random(seed)
+    for _ in range(2):
+        process = multiprocessing.get_context("fork").Process(target=train_model, kwargs={"out": out, **task})
+        process.start()
+        time.sleep(draw.uniform(0.05, 0.4))
+        process.kill()
+        process.join(60)
+        assert process.exitcode in (0, -signal.SIGKILL)
+    train_model(out=out, **task)
+    assert_same_model(out, trained)
+
+
+def test_restoring_prefers_the_newest_whole_checkpoint(tmp_path: Path) -> None:
+    newest, before = tmp_path / "checkpoint.pth", tmp_path / "resume.pth"
+    restore_checkpoint(tmp_path)
+    assert not newest.exists()
+    torch.save({"epoch": 1}, before)
+    newest.write_bytes(before.read_bytes()[:-1])
+    assert not is_whole(newest)
+    restore_checkpoint(tmp_path)
+    assert load(newest) == {"epoch": 1} and not before.exists()
+    torch.save({"epoch": 0}, before)
+    restore_checkpoint(tmp_path)
+    assert load(newest) == {"epoch": 1} and before.exists()
+
+
+# Variants
+
+
+def test_workers_do_not_change_the_model(task: Task, trained: Path, tmp_path: Path) -> None:
+    train_model(out=tmp_path / "out", **{**task, "training": dataclasses.replace(TRAINING, workers=1)})
+    assert_same_model(tmp_path / "out", trained)
+
+
+def test_another_seed_gives_another_model(task: Task, trained: Path, tmp_path: Path) -> None:
+    train_model(out=tmp_path / "out", **{**task, "training": dataclasses.replace(TRAINING, seed=2)})
+    assert valid_losses(tmp_path / "out") != valid_losses(trained)
+
+
+def test_tied_embeddings_are_one_matrix(task: Task, trained: Path, tmp_path: Path) -> None:
+    tied = {**task, "model": dataclasses.replace(MODEL, tied_embeddings=True)}
+    train_model(out=tmp_path / "out", **tied)
+    model = load_model(tmp_path / "out").model
+    assert model.decoder.output_layer.weight is model.decoder.embed[0].weight
+    assert model.frontend.embed[0].weight is model.decoder.embed[0].weight
+    matrix = model.decoder.output_layer.weight.numel()
+    assert summary(tmp_path / "out")["parameters"] == summary(trained)["parameters"] - 2 * matrix
+
+
+def test_separate_vocabularies_tie_the_targets_matrices_only(tmp_path: Path) -> None:
+    separate = make_task(tmp_path, shared=False)
+    tied = {**separate, "model": dataclasses.replace(MODEL, tied_embeddings=True)}
+    train_model(out=tmp_path / "out", **tied)
+    loaded = load_model(tmp_path / "out")
+    assert loaded.src_tokenizer.checksum != loaded.tgt_tokenizer.checksum
+    assert loaded.model.decoder.output_layer.weight is loaded.model.decoder.embed[0].weight
+    assert loaded.model.frontend.embed[0].weight is not loaded.model.decoder.embed[0].weight
+    german = Tokenizer(tmp_path / "tokenizers" / "de.model")
+    assert loaded.model.token_list == german.token_list()
+
+
+def test_bfloat16_on_a_cpu_learns_too(task: Task, trained: Path, tmp_path: Path) -> None:
+    training = dataclasses.replace(TRAINING, bfloat16="yes")
+    train_model(out=tmp_path / "out", **{**task, "training": training})
+    assert valid_losses(tmp_path / "out") == pytest.approx(valid_losses(trained), rel=0.05)
+    assert all(tensor.dtype == torch.float32 for tensor in load(tmp_path / "out/model.pth").values())
+
+
+def test_accumulating_cuts_a_step_into_batches() -> None:
+    config = optimisation_config(dataclasses.replace(TRAINING, accumulate=3), ngpu=0)
+    assert config["batch_tokens"] == 134  # 400 / 3, rounded up
+    assert (config["batches_per_epoch"], config["max_batches"], config["accum_grad"]) == (12, 36, 3)
+    assert config["max_epoch"] == 3
+
+
+def test_embeddings_begin_as_large_as_positions(trained: Path) -> None:
+    """Times sqrt(width), as ESPnet scales them, the embeddings have variance 1; positions have 1 / 2."""
+    model = TokenMTTask.build_model(read_config(trained / "config.yaml"))
+    for module in (model.frontend.embed[0], model.decoder.embed[0]):
+        assert module.weight.std().item() * math.sqrt(16) == pytest.approx(1, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("settings", "wanted"),
+    [
+        (lambda: ModelConfig(width=20, heads=3), "model.width 20 is no multiple of model.heads 3"),
+        (lambda: ModelConfig(heads=0), "model.heads must be at least 1, not 0"),
+        (lambda: ModelConfig(encoder_layers=0), "model.encoder_layers must be at least 1"),
+        (lambda: ModelConfig(dropout=1.0), r"model.dropout must be in \[0, 1\), not 1.0"),
+        (lambda: ModelConfig(label_smoothing=-0.1), "model.label_smoothing"),
+        (lambda: TrainingConfig(max_steps=10, warmup_steps=10), "training.warmup_steps 10 must be above 0"),
+        (lambda: TrainingConfig(validate_every=0), "training.validate_every must be at least 1, not 0"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_refused(settings: Callable[[], object], wanted: str) -> None:
+    with pytest.raises(SynthstError, match=wanted):
+        settings()
