@@ -13,7 +13,7 @@ from synthst.espnet.config import ModelConfig, TrainingConfig
 from synthst.info import is_made, read_info, write_info
 from synthst.lookup import check_store
 from synthst.report import report_results
-from synthst.score import score_system
+from synthst.score import is_stale, score_system
 from synthst.tables import read_table, write_table
 from synthst.teacher.decode import decode_corpus
 from synthst.teacher.kinds import KNOWN, load_teacher
@@ -209,9 +209,10 @@ def report(
         raise DataError(f"{exp} holds no trained model; run stage 8 first")
     for model in models:
         for name in test_sets:
-            hyp = text_path(model / f"decode_{name}", tgt)
-            if hyp.exists():
-                score_system(hyp, text_path(data / name, tgt), hyp.with_name("scores.json"), tgt=tgt)
+            hyp, ref = text_path(model / f"decode_{name}", tgt), text_path(data / name, tgt)
+            scores = hyp.with_name("scores.json")
+            if hyp.exists() and (not scores.exists() or is_stale(scores, hyp, ref)):
+                score_system(hyp, ref, scores, tgt=tgt)
     print(
         report_results(
             models,

@@ -9,7 +9,7 @@ set -euo pipefail
 stage=1
 stop_stage=13
 # shellcheck disable=SC2034
-started_with="./${0##*/}${*:+ $*}"
+started_with="./${0##*/}${*:+$(printf ' %q' "$@")}"
 
 refuse() { echo "${0##*/}: $*" >&2; exit 2; }
 

@@ -6,6 +6,9 @@ whatever their targets, and however many worker processes make them.
 
 from collections.abc import Sequence
 
+import synthst.espnet.lean  # noqa: F401
+
+# isort: split
 import numpy as np
 import torch
 from espnet2.iterators.abs_iter_factory import AbsIterFactory

@@ -8,6 +8,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+import synthst.espnet.lean  # noqa: F401
+
+# isort: split
 import torch
 from espnet2.train.reporter import Reporter
 

@@ -6,6 +6,9 @@ import pickle
 from dataclasses import dataclass
 from pathlib import Path
 
+import synthst.espnet.lean  # noqa: F401
+
+# isort: split
 import torch
 import yaml
 from espnet2.mt.espnet_model import ESPnetMTModel

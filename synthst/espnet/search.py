@@ -4,6 +4,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from hashlib import blake2b
 
+import synthst.espnet.lean  # noqa: F401
+
+# isort: split
 import torch
 from espnet2.mt.espnet_model import ESPnetMTModel
 from torch import Tensor

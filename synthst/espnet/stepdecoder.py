@@ -11,6 +11,9 @@ the source's keys and values exist once per sentence, however wide the beam.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import synthst.espnet.lean  # noqa: F401
+
+# isort: split
 import torch
 from espnet2.asr.decoder.transformer_decoder import TransformerDecoder
 from espnet2.legacy.nets.pytorch_backend.transformer.attention import MultiHeadedAttention

@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import synthst.espnet.quiet  # noqa: F401
+import synthst.espnet.lean  # noqa: F401
 
 # isort: split
 import torch

@@ -23,7 +23,7 @@ class SearchSettings:
     nbest: int = 1
     length_normalisation: str = "mean"
     min_length: int = 1
-    max_ratio: float = 2.0
+    max_ratio: float = 1.5
     max_extra: int = 10
     top_k: int = 0
     temperature: float = 1.0

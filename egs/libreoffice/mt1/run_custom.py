@@ -10,6 +10,7 @@ Stages: 1 to 4 are those of run.sh, and what it has made is not made again; 5 dr
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections import Counter
@@ -149,7 +150,7 @@ def score(options: Options) -> None:
         test_sets=["test"],
         out=options.workdir / "RESULTS.md",
         title=f"LibreOffice help, {options.langs}, preset {options.preset}",
-        command=f"python {' '.join(sys.argv)}",
+        command=f"python {shlex.join(sys.argv)}",
         **options.pair,
     )
 
