@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import itertools
 import logging
 import os
 import shutil
@@ -13,6 +14,8 @@ from typing import BinaryIO
 from synthst.errors import DataError
 
 logger = logging.getLogger(__name__)
+
+_scratch_numbers = itertools.count()
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -80,6 +83,25 @@ def atomic_directory(out: Path) -> Iterator[Path]:
         os.close(lock)
 
 
+@contextmanager
+def scratch_directory(beside: Path, purpose: str) -> Iterator[Path]:
+    """Make a directory ``.<name>.<purpose>-<pid>-<number>`` beside a path, and remove it at the end.
+
+    What processes that were killed left there is removed first.
+    """
+    prefix = f".{beside.name}.{purpose}-"
+    for leftover in sorted(beside.parent.iterdir()):
+        if leftover.name.startswith(prefix):
+            _remove_if_dead(leftover, others_may_live=True)
+    scratch = beside.parent / f"{prefix}{os.getpid()}-{next(_scratch_numbers)}"
+    lock = _make_locked(scratch)
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+        os.close(lock)
+
+
 def _refuse_existing(out: Path) -> None:
     if os.path.lexists(out):
         raise DataError(f"{out} exists already; remove it to make it again")
@@ -117,7 +139,7 @@ def _remove_leftovers(out: Path) -> None:
             _remove_if_dead(leftover)
 
 
-def _remove_if_dead(leftover: Path) -> None:
+def _remove_if_dead(leftover: Path, *, others_may_live: bool = False) -> None:
     try:
         descriptor = os.open(leftover, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError:  # gone in the meantime, or no directory of ours
@@ -126,7 +148,7 @@ def _remove_if_dead(leftover: Path) -> None:
         if _lock(descriptor, wait=False):
             logger.info("removed %s, left over from a process that was killed", leftover)
             shutil.rmtree(leftover, ignore_errors=True)
-        else:
+        elif not others_may_live:
             logger.warning("%s may be in use by another process, left alone", leftover)
     finally:
         os.close(descriptor)

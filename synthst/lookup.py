@@ -1,6 +1,5 @@
 """Join the sentences of a text table with a translation store, by hash and text, out of core."""
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple
 import duckdb
 import pyarrow as pa
 
+from synthst.atomic import scratch_directory
 from synthst.store import PART_SCHEMA, sound_parts, source_hash
 from synthst.tables import read_table
 
@@ -121,10 +121,10 @@ def look_up(store: Path, text: Path, *, memory_limit: str = "2GB") -> Iterator[L
     Raises DataError when a part is damaged.
     """
     parts = sound_parts(store)
-    with tempfile.TemporaryDirectory(dir=store.parent, prefix=f".{store.name}.lookup-") as folder:
+    with scratch_directory(store, "lookup") as folder:
         config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": memory_limit,
-            "temp_directory": folder,
+            "temp_directory": str(folder),
             "preserve_insertion_order": "false",
         }
         with duckdb.connect(config=config) as connection:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from synthst.atomic import atomic_directory, atomic_file
+from synthst.atomic import atomic_directory, atomic_file, scratch_directory
 from synthst.errors import DataError
 
 
@@ -131,4 +131,15 @@ except DataError as error:
 
 def test_a_write_that_the_system_stops_midway_leaves_no_file(tmp_path: Path) -> None:
     run_until_ready(TOO_LARGE_A_FILE, tmp_path).communicate()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_scratch_directory_is_removed_and_so_is_that_of_a_killed_process(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    with scratch_directory(store, "lookup") as dead:
+        (dead / "spill").write_text("x", encoding="utf-8")
+        kept = dead.rename(tmp_path / "aside")
+    kept.rename(tmp_path / ".store.lookup-1-0")  # nobody holds its lock any more
+    with scratch_directory(store, "lookup") as first, scratch_directory(store, "lookup") as second:
+        assert sorted(tmp_path.iterdir()) == sorted([first, second])
     assert list(tmp_path.iterdir()) == []

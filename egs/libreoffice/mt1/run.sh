@@ -9,37 +9,37 @@
 #   --teacher own     own (stage 2 trains it on all real pairs), or one taken: espnet:DIR | file:TSV
 #   --decode beam4    how the teacher searches: conf/decode_<name>.yaml at the top of the repository
 #   --preset full     full (the paper's width, for a GPU) | mini (minutes on two CPU cores)
+#   --corpus DIR      your own train, dev and test data directories, in any languages, instead of the help texts
 #   --conf DIR        settings, by default conf/<preset>      --ngpu 0       GPUs
 #   --deb_dir DIR     .deb files, where there is no apt       --workdir .    where data/, exp/ and RESULTS.md go
 #
 # Stages: 1 prepare data, 2 teacher, 3 decode the sources, 4 replace targets, 5 expand with source-only text,
 #   6 tokens, 8 train the student, 10 decode the test set, 11 score (7, 9, 12, 13: nothing in this recipe)
 cd "$(dirname "$0")" || exit 1
-options="langs targets student subset teacher decode preset conf ngpu deb_dir workdir"
-langs=en-de targets=synth student=2x2 subset=4000 teacher=own decode=beam4 preset=full conf="" ngpu=0 deb_dir="" workdir=.
+options="langs targets student subset teacher decode preset corpus conf ngpu deb_dir workdir"
+langs=en-de targets=synth student=2x2 subset=4000 teacher=own decode=beam4 preset=full corpus="" conf="" ngpu=0 deb_dir="" workdir=.
 # shellcheck disable=SC2034  # recipe.sh reads the choices
-choices_langs="en-de en-es en-fr en-ru de-en es-en fr-en ru-en" choices_targets="real synth synth_mono" \
-choices_student="2x2 6x6 24x6" choices_preset="mini full" choices_subset="all NUMBER" choices_ngpu="NUMBER" \
-choices_teacher="own espnet:* file:*"
+choices_langs="*-*" choices_targets="real synth synth_mono" choices_student="2x2 6x6 24x6" choices_preset="mini full" \
+    choices_subset="all NUMBER" choices_ngpu=NUMBER choices_teacher="own espnet:* file:*"
 . ../../../tools/recipe.sh
 [[ "$targets $subset" != "synth_mono all" ]] || refuse "--targets synth_mono wants sentences outside --subset; make it a number"
+help_langs="en-de en-es en-fr en-ru de-en es-en fr-en ru-en" own=${corpus:+${corpus##*/}-}
+[[ -n "$corpus" || " $help_langs " == *" $langs "* ]] || refuse "--langs is '$langs', wanted is one of: $help_langs"
 . ./path.sh
-conf=${conf:-conf/$preset} shared=../../../conf data=$workdir/data/$langs-$preset exp=$workdir/exp/$langs-$preset
-pair=(--src "${langs%-*}" --tgt "${langs#*-}") langs_list="[${langs/-/, }]" corpus=$data/corpus
+conf=${conf:-conf/$preset} shared=../../../conf data=$workdir/data/$own$langs-$preset exp=$workdir/exp/$own$langs-$preset
+pair=(--src "${langs%-*}" --tgt "${langs#*-}") langs_list="[${langs/-/, }]" texts=${corpus:-$data/corpus}
 taught=${teacher//[^A-Za-z0-9.-]/_} teacher_dir=$exp/teacher_$taught store=$exp/teacher_$taught/$decode
-real=train_${subset}_real synth=train_${subset}_synth_${taught}_$decode extra=rest_$subset
-mono=train_${subset}_synth_mono_${taught}_$decode
-train=${targets/#synth_mono/mono} train=${!train} student_dir=$exp/mt_${student}_$train
+real=train_${subset}_real synth=train_${subset}_synth_${taught}_$decode mono=train_${subset}_synth_mono_${taught}_$decode
+train=${targets/#synth_mono/mono} train=${!train} student_dir=$exp/mt_${student}_$train extra=rest_$subset
 tokens=(--langs "$langs_list" --tokenizers "$data/tokenizers")
-
-run 1 "prepare data" synthst prepare_libreoffice "${pair[@]}" --out "$corpus" --downloads "$workdir/downloads" \
-    ${deb_dir:+--deb_dir "$deb_dir"} --config "$conf/prepare.yaml"
-run 1 "choose the subset" synthst subset --data "$corpus/train" --out "$data/$real" --size "$subset" \
+[[ -n "$corpus" ]] || run 1 "prepare data" synthst prepare_libreoffice "${pair[@]}" --out "$texts" \
+    --downloads "$workdir/downloads" ${deb_dir:+--deb_dir "$deb_dir"} --config "$conf/prepare.yaml"
+run 1 "choose the subset" synthst subset --data "$texts/train" --out "$data/$real" --size "$subset" \
     --rest "$data/$extra" --config "$conf/subset.yaml"
-run 2 "tokenisers" synthst train_tokenizers --data "$corpus/train" --out "$data/tokenizers" --langs "$langs_list" \
+run 2 "tokenisers" synthst train_tokenizers --data "$texts/train" --out "$data/tokenizers" --langs "$langs_list" \
     --config "$conf/tokenizers.yaml"
 uses synth synth_mono && run 2 "teacher" synthst teacher --teacher "$teacher" --out "$teacher_dir" "${pair[@]}" \
-    --data "$corpus/train" --dev "$corpus/dev" --tokenizers "$data/tokenizers" --sources "$data/$real" \
+    --data "$texts/train" --dev "$texts/dev" --tokenizers "$data/tokenizers" --sources "$data/$real" \
     --ngpu "$ngpu" --config "$conf/teacher.yaml"
 uses synth synth_mono && run 3 "decode the subset" synthst decode --teacher "$teacher_dir" --data "$data/$real" \
     --out "$store" --src "${langs%-*}" --ngpu "$ngpu" --config "$shared/decode_$decode.yaml"
@@ -50,11 +50,11 @@ uses synth synth_mono && run 4 "replace targets" synthst replace_targets --data 
 uses synth_mono && run 5 "expand with source-only text" synthst expand_targets --base "$data/$synth" \
     --extra "$data/$extra" --store "$store" --out "$data/$mono" "${pair[@]}"
 run 6 "tokens" synthst tokens --data "$data/$train" --out "$data/tokens_$train" "${tokens[@]}"
-run 6 "tokens of the dev set" synthst tokens --data "$corpus/dev" --out "$data/tokens_dev" "${tokens[@]}"
+run 6 "tokens of the dev set" synthst tokens --data "$texts/dev" --out "$data/tokens_dev" "${tokens[@]}"
 run 8 "train the student" synthst train --tokens "$data/tokens_$train" --valid_tokens "$data/tokens_dev" \
     --tokenizers "$data/tokenizers" --out "$student_dir" "${pair[@]}" --config "$shared/student_$student.yaml" \
     --config "$conf/student.yaml" --ngpu "$ngpu" --labels "{targets: $targets, student: $student, subset: ${subset/all/null}}"
-run 10 "decode the test set" synthst translate_sets --models "[$student_dir, $teacher_dir]" --data "$corpus" \
+run 10 "decode the test set" synthst translate_sets --models "[$student_dir, $teacher_dir]" --data "$texts" \
     --test_sets "[test]" "${pair[@]}" --ngpu "$ngpu" --config "$shared/decode_$decode.yaml"
-run 11 "score" synthst report --exp "$exp" --data "$corpus" --test_sets "[test]" "${pair[@]}" --out "$workdir/RESULTS.md" \
-    --title "LibreOffice help, $langs, preset $preset" --command "$started_with"
+run 11 "score" synthst report --exp "$exp" --data "$texts" --test_sets "[test]" "${pair[@]}" --out "$workdir/RESULTS.md" \
+    --title "${own:-LibreOffice help, }$langs, preset $preset" --command "$started_with"
