@@ -13,7 +13,7 @@ demo: setup
 	    ./run.sh --preset mini --targets $$targets || exit 1; done
 
 test: setup
-	$(python) -m pytest
+	OMP_NUM_THREADS=1 $(python) -m pytest
 
 check: setup
 	$(python) -m ruff check .
