@@ -16,7 +16,7 @@ COMMANDS = {  # name -> (module, function, one line of help)
         "prepare_libreoffice",
         "LibreOffice's help, two languages",
     ),
-    "import": ("corpora.parallel", "import_pairs", "bring your own parallel text in"),
+    "import": ("commands", "import_text", "bring your own parallel text in"),
     "check": ("commands", "check", "check a data directory; print counts and lengths"),
     "subset": ("commands", "choose_subset", "choose a nested subset and keep the rest apart"),
     "combine": ("datadir", "combine_datadirs", "put data directories together"),

@@ -7,6 +7,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from synthst.corpora.parallel import import_pairs
 from synthst.datadir import check_datadir, exclude_datadir, new_directory, subset_datadir, text_path
 from synthst.errors import ConfigError, DataError
 from synthst.espnet.config import ModelConfig, TrainingConfig
@@ -27,6 +28,23 @@ def check(data: Path) -> None:
     """Read every table of a data directory; print rows and lengths, or the first error and its remedy."""
     for summary in check_datadir(data):
         print(summary)
+
+
+def import_text(out: Path, *, src: str, tgt: str, tsv: Path | None = None, id_prefix: str = "utt") -> None:
+    """Make the data directory ``out`` of your own parallel text.
+
+    Either ``tsv`` has a row of id, source and target for each pair, and ``src`` and ``tgt`` are languages
+    (--tsv pairs.tsv --src en --tgt de); or ``src`` and ``tgt`` are files of as many lines, named after their
+    languages (--src a.en --tgt a.de).
+    """
+    if tsv is not None:
+        import_pairs(out, src=src, tgt=tgt, tsv=tsv, id_prefix=id_prefix)
+        return
+    files = [Path(src), Path(tgt)]
+    langs = [path.suffix.removeprefix(".") for path in files]
+    if not all(langs):
+        raise ConfigError(f"--src {src} --tgt {tgt}: give --tsv, or files named after their languages")
+    import_pairs(out, src=langs[0], tgt=langs[1], src_file=files[0], tgt_file=files[1], id_prefix=id_prefix)
 
 
 def choose_subset(

@@ -8,7 +8,15 @@ import pytest
 from fake_teacher import write_data
 from toy_task import MODEL, TRAINING, make_task, write_pairs
 
-from synthst.commands import choose_subset, decode, find_teacher, make_teacher, report, translate_sets
+from synthst.commands import (
+    choose_subset,
+    decode,
+    find_teacher,
+    import_text,
+    make_teacher,
+    report,
+    translate_sets,
+)
 from synthst.datadir import new_directory, read_info
 from synthst.errors import ConfigError, DataError
 from synthst.espnet.train import train_model
@@ -43,6 +51,18 @@ def write_translations(path: Path, sources: list[str]) -> Path:
 
 
 # Subsets
+
+
+def test_text_is_imported_from_a_tsv_and_from_two_files_named_after_their_languages(tmp_path: Path) -> None:
+    (tmp_path / "pairs.tsv").write_text("b\tone\teins\na\ttwo\tzwei\n", encoding="utf-8")
+    import_text(tmp_path / "from_tsv", src="en", tgt="de", tsv=tmp_path / "pairs.tsv")
+    assert dict(read_table(tmp_path / "from_tsv/text.de")) == {"a": "zwei", "b": "eins"}
+    (tmp_path / "a.en").write_text("one\ntwo\n", encoding="utf-8")
+    (tmp_path / "a.de").write_text("eins\nzwei\n", encoding="utf-8")
+    import_text(tmp_path / "from_files", src=str(tmp_path / "a.en"), tgt=str(tmp_path / "a.de"))
+    assert [text for _, text in read_table(tmp_path / "from_files/text.de")] == ["eins", "zwei"]
+    with pytest.raises(ConfigError, match="named after their languages"):
+        import_text(tmp_path / "nothing", src="en", tgt="de")
 
 
 def test_subset_and_rest_are_the_data(data: Path, tmp_path: Path) -> None:
