@@ -1,12 +1,19 @@
 """The house rules that a machine can check: sizes, the pinned environment, executable scripts."""
 
 import ast
+import inspect
 import os
 import re
 import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
+from jsonargparse import ArgumentParser
+
+from synthst.commands import choose_subset, make_teacher
+from synthst.corpora.libreoffice import prepare_libreoffice
+from synthst.tokens import train_tokenizers
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "synthst").rglob("*.py"))
@@ -88,3 +95,23 @@ def test_the_lock_file_holds_what_the_package_requires() -> None:
 def test_types_are_checked_strictly() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     assert settings["tool"]["mypy"]["strict"] and settings["tool"]["mypy"]["packages"] == ["synthst"]
+
+
+SETTINGS_OF = {  # file -> the function whose options it fills
+    "prepare": prepare_libreoffice,
+    "subset": choose_subset,
+    "tokenizers": train_tokenizers,
+    "teacher": make_teacher,
+    "student": make_teacher,
+}
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("egs/*/mt1/conf/*/*.yaml")), ids=name_of)
+def test_a_presets_settings_are_accepted(path: Path) -> None:
+    function = SETTINGS_OF[path.stem]
+    parameters = inspect.signature(function).parameters.values()
+    wanted = {parameter.name for parameter in parameters if parameter.default is parameter.empty}
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_function_arguments(function, skip=wanted)
+    given = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert set(given) <= set(vars(parser.parse_path(path)))

@@ -79,7 +79,8 @@ def search_with_espnet(
     for hyp in found:
         tokens = hyp.yseq[1:].tolist()
         end = tokens.index(model.eos)
-        hypotheses.append(Hypothesis(tuple(tokens[:end]), float(hyp.score), end < limit))
+        rank = float(hyp.score) / (len(hyp.yseq) - 1 if mean else 1)
+        hypotheses.append(Hypothesis(tuple(tokens[:end]), float(hyp.score), end < limit, rank))
     return hypotheses
 
 
@@ -88,6 +89,18 @@ def assert_same(ours: Sequence[Sequence[Hypothesis]], wanted: Sequence[Sequence[
     for mine, theirs in zip(ours, wanted, strict=True):
         assert [(hyp.tokens, hyp.finished) for hyp in mine] == [(hyp.tokens, hyp.finished) for hyp in theirs]
         assert [hyp.score for hyp in mine] == pytest.approx([hyp.score for hyp in theirs], abs=1e-4)
+        assert [hyp.ranked_by for hyp in mine] == pytest.approx([hyp.ranked_by for hyp in theirs], abs=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_best_hypothesis_does_not_depend_on_how_many_are_kept(seed: int) -> None:
+    model, sources = tiny_model(seed), make_sources(8, seed)
+    options = SearchOptions(beam=4, max_ratio=1, max_extra=1)  # so short that most are cut off
+    alone, four = (search(model, sources, dataclasses.replace(options, nbest=n)) for n in (1, 4))
+    assert [hypotheses[0].tokens for hypotheses in four] == [hypotheses[0].tokens for hypotheses in alone]
+    for hypotheses in four:
+        ranks = [hyp.ranked_by for hyp in hypotheses]
+        assert ranks == sorted(ranks, reverse=True)
 
 
 @pytest.mark.parametrize("mean", [False, True])
@@ -124,8 +137,9 @@ def decode_greedily(model: ESPnetMTModel, source: Sequence[int], limit: int) -> 
         score += float(log_probs.max())
         tokens.append(int(log_probs.argmax()))
         if tokens[-1] == model.eos:
-            return Hypothesis(tuple(tokens[1:-1]), score, True)
-    return Hypothesis(tuple(tokens[1:]), score, False)
+            counted = len(tokens) - 1 + (len(tokens) - 1 == limit)  # ESPnet adds an eos at the limit
+            return Hypothesis(tuple(tokens[1:-1]), score, True, score / counted)
+    return Hypothesis(tuple(tokens[1:]), score, False, score / len(tokens))
 
 
 @pytest.mark.parametrize("seed", range(3))

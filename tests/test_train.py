@@ -342,7 +342,7 @@ def test_separate_vocabularies_tie_the_targets_matrices_only(tmp_path: Path) -> 
 
 
 def test_bfloat16_on_a_cpu_learns_too(task: Task, trained: Path, tmp_path: Path) -> None:
-    training = dataclasses.replace(TRAINING, bfloat16="yes")
+    training = dataclasses.replace(TRAINING, bfloat16=True)
     train_model(out=tmp_path / "out", **{**task, "training": training})
     assert valid_losses(tmp_path / "out") == pytest.approx(valid_losses(trained), rel=0.05)
     assert all(tensor.dtype == torch.float32 for tensor in load(tmp_path / "out/model.pth").values())

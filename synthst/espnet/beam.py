@@ -36,6 +36,7 @@ class _Batch:
     """Of running hypotheses, (sentences, width, longest)."""
     best_rank: Tensor
     """Of finished hypotheses what they are ordered by, descending, -inf for none, (sentences, nbest)."""
+    best_normalised: Tensor
     best_score: Tensor
     best_length: Tensor
     best_finished: Tensor
@@ -49,6 +50,7 @@ class _Batch:
         found: list[list[Hypothesis]] = []
         columns = zip(
             self.best_rank.tolist(),
+            self.best_normalised.tolist(),
             self.best_score.tolist(),
             self.best_length.tolist(),
             self.best_finished.tolist(),
@@ -56,9 +58,12 @@ class _Batch:
             strict=True,
         )
         for row in columns:
-            ranked = zip(*row, strict=True)
             found.append(
-                [Hypothesis(tuple(t[:n]), s, f) for rank, s, n, f, t in ranked if rank != MINUS_INFINITY]
+                [
+                    Hypothesis(tuple(tokens[:length]), score, finished, normalised)
+                    for rank, normalised, score, length, finished, tokens in zip(*row, strict=True)
+                    if rank != MINUS_INFINITY
+                ]
             )
         return found
 
@@ -130,6 +135,7 @@ def _begin(encoded: Tensor, lengths: Tensor, options: SearchOptions, keys: Tenso
         scores=scores,
         tokens=lengths_found.new_zeros(sentences, width, max(limits)),
         best_rank=best,
+        best_normalised=best.clone(),
         best_score=best.clone(),
         best_length=lengths_found,
         best_finished=lengths_found.bool(),
@@ -214,17 +220,16 @@ def _finish(
     options: SearchOptions,
 ) -> None:
     """Put those who stop among the n-best of their sentence."""
-    if options.sampling:
-        rank = -torch.arange(options.width, device=scores.device).expand_as(scores).float()
-    elif options.length_normalisation == "mean":
-        # At the limit ESPnet appends an eos to all, also after an eos, and counts it.
-        rank = scores / (step + 1 + at_limit.long())
-    else:
-        rank = scores
+    # At the limit ESPnet appends an eos to all, also after an eos, and counts it.
+    mean = options.length_normalisation == "mean"
+    normalised = scores / (step + 1 + at_limit.long()) if mean else scores
+    in_order = -torch.arange(options.width, device=scores.device).expand_as(scores).float()
+    rank = in_order if options.sampling else normalised
     ranks = torch.cat([batch.best_rank, rank.masked_fill(~stops, MINUS_INFINITY)], dim=1)
     batch.best_rank, places = ranks.sort(dim=1, descending=True, stable=True)
     batch.best_rank, places = batch.best_rank[:, : options.nbest], places[:, : options.nbest]
     lengths = step + 1 - ended.long()
+    batch.best_normalised = torch.cat([batch.best_normalised, normalised], dim=1).gather(1, places)
     batch.best_score = torch.cat([batch.best_score, scores], dim=1).gather(1, places)
     batch.best_length = torch.cat([batch.best_length, lengths], dim=1).gather(1, places)
     batch.best_finished = torch.cat([batch.best_finished, ended], dim=1).gather(1, places)

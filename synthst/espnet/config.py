@@ -55,7 +55,7 @@ class TrainingConfig:
     seed: int = 1
     workers: int = 1
     """Processes that make batches; they do not change the batches. 0: the training process itself."""
-    bfloat16: Literal["no", "yes", "auto"] = "no"
+    bfloat16: bool | Literal["auto"] = False
     """Matrix products in bfloat16, weights and sums in float32; auto: where the hardware has them."""
 
     def __post_init__(self) -> None:

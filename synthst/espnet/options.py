@@ -87,3 +87,5 @@ class Hypothesis:
     """Sum of the tokens' log probabilities in nats, eos included unless cut off."""
     finished: bool
     """False when the maximum length cut it off."""
+    ranked_by: float
+    """The score, normalised as the options ask: what the n-best are ordered by."""

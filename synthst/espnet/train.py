@@ -197,7 +197,7 @@ def model_config(model: ModelConfig, *, shared_vocabulary: bool) -> dict[str, An
 
 def optimisation_config(training: TrainingConfig, ngpu: int) -> dict[str, Any]:
     """Return ESPnet's options of optimiser, schedule, length and checkpoints."""
-    bfloat16 = training.bfloat16 == "yes" or (training.bfloat16 == "auto" and has_bfloat16(ngpu))
+    bfloat16 = training.bfloat16 is True or (training.bfloat16 == "auto" and has_bfloat16(ngpu))
     return {
         "ngpu": ngpu,
         "multiprocessing_distributed": ngpu > 1,

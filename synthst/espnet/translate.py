@@ -13,7 +13,7 @@ class Translation:
 
     text: str
     score: float
-    """Sum of the tokens' log probabilities in nats, ``<sos/eos>`` included."""
+    """Mean or sum of the tokens' log probabilities in nats, as the search ranks."""
     tokens: int
     finished: bool
     """False when the length limit cut it off."""
@@ -23,11 +23,9 @@ def translate_sentences(
     trained: TrainedModel, sources: Sequence[str], options: SearchOptions
 ) -> list[list[Translation]]:
     """Return the n-best translations of every source, best first, in the order of ``sources``."""
+    decode = trained.tgt_tokenizer.decode
     encoded = [trained.src_tokenizer.encode(source) for source in sources]
     return [
-        [
-            Translation(trained.tgt_tokenizer.decode(hyp.tokens), hyp.score, len(hyp.tokens), hyp.finished)
-            for hyp in hypotheses
-        ]
+        [Translation(decode(hyp.tokens), hyp.ranked_by, len(hyp.tokens), hyp.finished) for hyp in hypotheses]
         for hypotheses in search(trained.model, encoded, options)
     ]

@@ -1,12 +1,12 @@
 """The teacher that is an ESPnet model of ours: batched search, any device."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from pathlib import Path
 
 from synthst.espnet.load import load_model
 from synthst.espnet.search import SearchOptions
-from synthst.espnet.translate import Translation, translate_sentences
+from synthst.espnet.translate import translate_sentences
 from synthst.teacher.protocol import Hypothesis, SearchSettings
 
 BATCH_TOKENS = {"cpu": 4_096, "cuda": 65_536}  # speed only: batches do not change translations
@@ -41,11 +41,4 @@ class EspnetTeacher:
     def translate(self, sources: Sequence[str]) -> list[list[Hypothesis]]:
         """Return the n-best lists, best first, or the samples; scores are as the search ranks."""
         translated = translate_sentences(self._trained, sources, self._options)
-        found = [[self._hypothesis(one) for one in translations] for translations in translated]
-        if self._options.sampling:
-            return found
-        return [sorted(hypotheses, key=lambda hypothesis: -hypothesis.score) for hypotheses in found]
-
-    def _hypothesis(self, found: Translation) -> Hypothesis:
-        units = found.tokens + 1 if self._settings.length_normalisation == "mean" else 1
-        return Hypothesis(found.text, found.score / units, found.tokens, found.finished)
+        return [[Hypothesis(*astuple(one)) for one in translations] for translations in translated]
