@@ -78,7 +78,7 @@ def test_students_of_other_targets_share_every_batch() -> None:
 
 def test_every_sentence_comes_once_a_pass_and_passes_differ() -> None:
     lengths = draw_lengths()
-    passes = [plan_pass(lengths, BUDGET, 1, number) for number in (0, 1)]
+    passes = [plan_pass([lengths], BUDGET, 1, number) for number in (0, 1)]
     for batches in passes:
         assert sorted(np.concatenate(batches)) == list(range(300))
     assert {tuple(sorted(batch)) for batch in passes[0]} != {tuple(sorted(batch)) for batch in passes[1]}
@@ -90,7 +90,7 @@ def test_epochs_continue_the_pass_and_cross_into_the_next_one() -> None:
     a_pass = batches.batches_per_pass
     epochs = -(-3 * a_pass // 7)
     rows = [tuple(batch) for epoch in range(1, epochs + 1) for batch in batches.plan_epoch(epoch)]
-    wanted = [tuple(b) for number in range(3) for b in plan_pass(batches.lengths, BUDGET, 1, number)]
+    wanted = [tuple(b) for number in range(3) for b in plan_pass(batches.keys, BUDGET, 1, number)]
     assert rows[: 3 * a_pass] == wanted
     assert all(len(batches.plan_epoch(epoch)) == 7 for epoch in range(1, epochs + 1))
 
@@ -116,7 +116,7 @@ def test_an_epoch_is_the_same_whether_or_not_others_came_before_it() -> None:
 
 def test_batches_stay_within_the_budget_and_hold_little_padding() -> None:
     lengths = draw_lengths(5_000)
-    batches = plan_pass(lengths, 1_000, 1, 0)
+    batches = plan_pass([lengths], 1_000, 1, 0)
     positions = [len(batch) * (lengths[batch].max() + 1) for batch in batches]
     assert max(positions) <= 1_000
     assert sum(positions) < 1.02 * (lengths + 1).sum()
@@ -175,3 +175,20 @@ def test_no_process_is_left_without_a_sentence() -> None:
 def test_arrays_of_different_data_are_refused() -> None:
     with pytest.raises(ConfigError, match="hold 3 and 4 sentences"):
         ParallelTokens(make_array(np.array([1, 2, 3])), make_array(np.array([1, 2, 3, 4])))
+
+
+def test_batches_by_both_sides_stay_within_the_budget_and_pad_less() -> None:
+    lengths = draw_lengths(3_000)
+    pairs = ParallelTokens(make_array(lengths), make_array(lengths + draw_lengths(3_000, 1) // 2))
+    src, tgt = pairs.src.lengths(), pairs.tgt.lengths()
+
+    def positions(keys: list[np.ndarray]) -> np.ndarray:
+        batches = plan_pass(keys, 1_000, 1, 0)
+        assert sorted(np.concatenate(batches).tolist()) == list(range(3_000))
+        longest = [[side[batch].max() + 1 for side in (src, tgt)] for batch in batches]
+        return np.array(longest) * np.array([[len(batch)] for batch in batches])
+
+    by_src, by_both = (positions(pairs.bucket_keys(bucket_by)) for bucket_by in ("src", "both"))
+    assert by_both.max() <= 1_000
+    assert by_src[:, 1].max() > 1_000
+    assert by_both[:, 1].sum() < 0.9 * by_src[:, 1].sum()

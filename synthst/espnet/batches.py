@@ -1,10 +1,11 @@
 """Token-budgeted, length-bucketed batches from memory-mapped token arrays, as an ESPnet iterator.
 
-The batches follow from the source side and the seed alone: students that share sources share every batch,
-whatever their targets, and however many worker processes make them.
+By default the batches follow from the source side and the seed alone: students that share sources share every
+batch, whatever their targets, and however many worker processes make them. Bucketing by both sides pads less.
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 import synthst.espnet.lean  # noqa: F401
 
@@ -19,6 +20,7 @@ from synthst.tokens import TokenArray
 
 Batch = tuple[list[str], dict[str, torch.Tensor]]
 PADDING = -1  # ESPnet's ignore_id
+BucketBy = Literal["src", "both"]
 
 
 class ParallelTokens(Dataset[Batch]):
@@ -36,6 +38,14 @@ class ParallelTokens(Dataset[Batch]):
         tgt, tgt_lengths = pad([self.tgt[row] for row in rows])
         batch = {"src_text": src, "src_text_lengths": src_lengths, "text": tgt, "text_lengths": tgt_lengths}
         return [str(row) for row in rows], batch
+
+    def bucket_keys(self, bucket_by: BucketBy) -> list[np.ndarray]:
+        """Return what batches are sorted by, (sentences,) each; the first is the length to be padded."""
+        src = self.src.lengths()
+        if bucket_by == "src":
+            return [src]
+        tgt = self.tgt.lengths()
+        return [np.maximum(src, tgt), np.minimum(src, tgt)]
 
 
 def pad(sentences: Sequence[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -63,14 +73,14 @@ def cut_batches(sorted_lengths: np.ndarray, batch_tokens: int) -> np.ndarray:
     return np.asarray(borders)
 
 
-def plan_pass(lengths: np.ndarray, batch_tokens: int, seed: int, number: int) -> list[np.ndarray]:
-    """Return the batches, as row numbers, of one pass over the data.
+def plan_pass(keys: Sequence[np.ndarray], batch_tokens: int, seed: int, number: int) -> list[np.ndarray]:
+    """Return the batches, as row numbers, of one pass over the data, sorted by ``keys``, lengths first.
 
-    Sentences of equal length are shuffled, then the batches; every pass has the same number of batches.
+    Sentences of equal keys are shuffled, then the batches; every pass has the same number of batches.
     """
     rng = np.random.default_rng((seed, number))
-    order = np.lexsort((rng.random(len(lengths)), lengths))
-    borders = cut_batches(lengths[order], batch_tokens)
+    order = np.lexsort((rng.random(len(keys[0])), *reversed(keys)))
+    borders = cut_batches(keys[0][order], batch_tokens)
     batches = np.split(order, borders[1:-1])
     return [batches[i] for i in rng.permutation(len(batches))]
 
@@ -90,16 +100,17 @@ class TrainingBatches(AbsIterFactory):  # type: ignore[misc]  # espnet2 has no t
         pin_memory: bool = False,
         rank: int = 0,
         ranks: int = 1,
+        bucket_by: BucketBy = "src",
     ) -> None:
-        """Plan from the source lengths; a step here is a batch. With several ranks each takes its share."""
+        """Plan from the lengths; a step here is a batch. With several ranks each takes its share."""
         self.dataset, self.seed, self.batch_tokens = dataset, seed, batch_tokens
         self.steps_per_epoch, self.max_steps = steps_per_epoch, max_steps
         self.workers, self.pin_memory, self.rank, self.ranks = workers, pin_memory, rank, ranks
-        self.lengths = dataset.src.lengths()
-        self.batches_per_pass = len(cut_batches(np.sort(self.lengths), batch_tokens)) - 1
+        self.keys = dataset.bucket_keys(bucket_by)
+        self.batches_per_pass = len(cut_batches(np.sort(self.keys[0]), batch_tokens)) - 1
         self._pass, self._planned = -1, [np.empty(0, np.int64)]
-        if ranks > 1 and len(self.lengths) < ranks:
-            raise ConfigError(f"{len(self.lengths)} sentences cannot be spread over {ranks} processes")
+        if ranks > 1 and len(self.keys[0]) < ranks:
+            raise ConfigError(f"{len(self.keys[0])} sentences cannot be spread over {ranks} processes")
 
     def plan_epoch(self, epoch: int) -> list[np.ndarray]:
         """Return the batches of one epoch (counted from 1) as row numbers."""
@@ -116,7 +127,7 @@ class TrainingBatches(AbsIterFactory):  # type: ignore[misc]  # espnet2 has no t
         """Return the batches of one pass, and keep them: sorting 10M sentences takes seconds."""
         if self._pass != number:
             self._pass = number
-            self._planned = plan_pass(self.lengths, self.batch_tokens, self.seed, number)
+            self._planned = plan_pass(self.keys, self.batch_tokens, self.seed, number)
         return self._planned
 
     def build_iter(self, epoch: int, shuffle: bool | None = None) -> DataLoader[Batch]:

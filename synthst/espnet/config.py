@@ -41,7 +41,10 @@ class TrainingConfig:
     max_steps: int = 150_000
     """Optimiser steps."""
     batch_tokens: int = 12_000
-    """Source positions, padding included, in one optimiser step."""
+    """Positions, padding included, in one optimiser step: of the source, or see ``bucket_by``."""
+    bucket_by: Literal["src", "both"] = "src"
+    """Batches of like source lengths, the same for all targets; or of like lengths on both sides, with less
+    padding, counting the longer side."""
     accumulate: int = 1
     """Batches that one optimiser step is cut into, to save memory."""
     learning_rate: float = 1e-3

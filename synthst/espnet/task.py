@@ -125,6 +125,7 @@ class TokenMTTask(MTTask):  # type: ignore[misc]
         group.add_argument("--src_lang")
         group.add_argument("--tgt_lang")
         group.add_argument("--batch_tokens", type=int, help="source positions in a batch, padding included")
+        group.add_argument("--bucket_by", default="src", choices=["src", "both"])
         group.add_argument("--batches_per_epoch", type=int)
         group.add_argument("--max_batches", type=int)
         group.add_argument("--label_smoothing", type=float, default=0.1)
@@ -169,6 +170,7 @@ class TokenMTTask(MTTask):  # type: ignore[misc]
         return TrainingBatches(
             dataset,
             batch_tokens=args.batch_tokens,
+            bucket_by=args.bucket_by,
             steps_per_epoch=args.batches_per_epoch,
             max_steps=args.max_batches,
             seed=args.seed,

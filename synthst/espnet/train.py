@@ -206,6 +206,7 @@ def optimisation_config(training: TrainingConfig, ngpu: int) -> dict[str, Any]:
         "use_amp": bfloat16 and ngpu > 0,
         "cpu_bfloat16": bfloat16 and ngpu == 0,
         "batch_tokens": -(-training.batch_tokens // training.accumulate),
+        "bucket_by": training.bucket_by,
         "batches_per_epoch": training.validate_every * training.accumulate,
         "max_batches": training.max_steps * training.accumulate,
         "max_epoch": training.epochs,
