@@ -113,12 +113,14 @@ def make_teacher(
 
 
 def take_teacher(teacher: str, out: Path, *, data: Path, src: str) -> None:
-    """Make the directory ``out`` that names a teacher made elsewhere, after checking that it can be used."""
+    """Make the directory ``out`` that names a teacher made elsewhere, once it has translated a sentence."""
     made_by = {"step": "take_teacher", "teacher": teacher}
     if is_made(out, made_by):
         logger.info("%s is there already", out)
         return
     loaded = load_teacher(teacher, SearchSettings(), data=data, src=src)
+    _, first = next(read_table(text_path(data, src)))
+    loaded.translate([first])
     with new_directory(out) as folder:
         write_info(folder, made_by, teacher=teacher, identity=dict(loaded.identity))
 

@@ -20,7 +20,8 @@ from toy_task import MODEL, TRAINING, make_task
 from synthst.errors import ConfigError, DataError, SynthstError
 from synthst.espnet import finish, loss, train
 from synthst.espnet.config import ModelConfig, TrainingConfig
-from synthst.espnet.load import load_model, read_config
+from synthst.espnet.files import read_config
+from synthst.espnet.load import load_model
 from synthst.espnet.task import TokenMTTask, is_whole, restore_checkpoint
 from synthst.espnet.train import optimisation_config, train_model
 from synthst.tokens import Tokenizer, train_tokenizers, write_tokens
@@ -377,3 +378,29 @@ def test_embeddings_begin_as_large_as_positions(trained: Path) -> None:
 def test_settings_that_cannot_be_used_are_refused(settings: Callable[[], object], wanted: str) -> None:
     with pytest.raises(SynthstError, match=wanted):
         settings()
+
+
+def test_fine_tuning_begins_with_the_weights_of_init(task: Task, trained: Path, tmp_path: Path) -> None:
+    still = dataclasses.replace(TRAINING, learning_rate=1e-12, min_learning_rate=1e-13)
+    train_model(out=tmp_path / "tuned", **{**task, "training": still}, init=trained)
+    begun, tuned = load(trained / "model.pth"), load(tmp_path / "tuned/model.pth")
+    assert begun.keys() == tuned.keys()
+    assert all(torch.allclose(begun[name], tuned[name], atol=1e-6) for name in begun)
+    assert summary(tmp_path / "tuned")["settings"]["init"] == load_model(trained).checksum
+
+
+def test_fine_tuning_refuses_a_model_of_another_shape(task: Task, trained: Path, tmp_path: Path) -> None:
+    wider = {**task, "model": dataclasses.replace(MODEL, feedforward=64)}
+    with pytest.raises(DataError, match=r"(?s)trained/model\.pth: does not fit .*size mismatch"):
+        train_model(out=tmp_path / "tuned", **wider, init=trained)
+
+
+def test_fine_tuning_refuses_other_tokenisers(task: Task, trained: Path, tmp_path: Path) -> None:
+    other = make_task(tmp_path / "other", shared=False)
+    with pytest.raises(ConfigError, match="another tgt tokeniser"):
+        train_model(out=tmp_path / "tuned", **other, init=trained)
+
+
+def test_fine_tuning_refuses_a_model_that_is_not_there(task: Task, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="nowhere/model.pth is not there"):
+        train_model(out=tmp_path / "tuned", **task, init=tmp_path / "nowhere")

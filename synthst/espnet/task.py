@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import pickle
 import time
 import zipfile
 from pathlib import Path
@@ -20,6 +21,7 @@ from espnet2.train.reporter import aggregate
 from espnet2.train.trainer import Trainer
 from espnet2.utils.types import str2bool
 
+from synthst.errors import DataError
 from synthst.espnet.batches import ParallelTokens, TrainingBatches, ValidationBatches
 from synthst.espnet.loss import SmoothedCrossEntropy
 from synthst.tokens import read_tokens
@@ -110,6 +112,15 @@ def save_whole(states: dict[str, Any], path: Path) -> None:
     os.replace(temporary, path)
 
 
+def load_weights(model: torch.nn.Module, weights: Path) -> None:
+    """Load every tensor, strictly, and no code; raises DataError that names the tensors that do not fit."""
+    try:
+        states = torch.load(weights, map_location="cpu", weights_only=True)
+        model.load_state_dict(states, strict=True)
+    except (RuntimeError, EOFError, OSError, TypeError, pickle.UnpicklingError) as error:
+        raise DataError(f"{weights}: does not fit the model that was configured: {error}") from error
+
+
 class TokenMTTask(MTTask):  # type: ignore[misc]
     """ESPnet's MT task on memory-mapped token arrays."""
 
@@ -128,6 +139,7 @@ class TokenMTTask(MTTask):  # type: ignore[misc]
         group.add_argument("--bucket_by", default="src", choices=["src", "both"])
         group.add_argument("--batches_per_epoch", type=int)
         group.add_argument("--max_batches", type=int)
+        group.add_argument("--init_weights", help="file of the weights to begin with, every tensor of them")
         group.add_argument("--label_smoothing", type=float, default=0.1)
         group.add_argument("--cpu_bfloat16", type=str2bool, default=False, help="autocast on a CPU")
 
@@ -148,6 +160,14 @@ class TokenMTTask(MTTask):  # type: ignore[misc]
             if isinstance(module, torch.nn.Embedding):
                 torch.nn.init.normal_(module.weight, std=module.embedding_dim**-0.5)
         return model
+
+    @classmethod
+    def build_optimizers(cls, args: argparse.Namespace, model: ESPnetMTModel) -> list[torch.optim.Optimizer]:
+        """Load the weights to begin with, which ESPnet asks for no other time than before training."""
+        if args.init_weights:
+            load_weights(model, Path(args.init_weights))
+        optimizers: list[torch.optim.Optimizer] = super().build_optimizers(args, model)
+        return optimizers
 
     @classmethod
     def build_iter_factory(

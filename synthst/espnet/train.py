@@ -1,9 +1,6 @@
 """Train an ESPnet translation model on token arrays, resume it, and average its best checkpoints."""
 
-import json
 import logging
-import os
-import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -15,10 +12,16 @@ import torch
 import yaml
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from synthst.datadir import read_info
-from synthst.errors import ConfigError, DataError
 from synthst.espnet.config import ModelConfig, TrainingConfig
 from synthst.espnet.finish import finish_training
+from synthst.espnet.settings import (
+    claim_folder,
+    copy_tokenizers,
+    describe_tokens,
+    describe_weights,
+    find_weights,
+    is_trained,
+)
 from synthst.espnet.task import TokenMTTask
 from synthst.tokens import Tokenizer
 
@@ -35,10 +38,13 @@ def train_model(
     tokenizers: Path,
     model: ModelConfig = ModelConfig(),  # noqa: B008 (frozen)
     training: TrainingConfig = TrainingConfig(),  # noqa: B008
+    init: Path | None = None,
     labels: dict[str, str | int | None] | None = None,
     ngpu: int = 0,
 ) -> None:
     """Train on ``tokens`` and leave a finished model directory ``out``.
+
+    ``init`` is a trained model of the same shape and tokenisers to begin with, for fine-tuning.
 
     While training, the directory is ``out`` with ``.training`` behind its name; killed at any moment and
     started again, it goes on to the same result. ``out`` then holds model.pth (the average of the best
@@ -51,6 +57,7 @@ def train_model(
         "valid_tokens": describe_tokens(valid_tokens),
         "src": src,
         "tgt": tgt,
+        "init": init and describe_weights(init),
         "model": asdict(model),
         "training": {key: value for key, value in asdict(training).items() if key != "workers"},
     }
@@ -62,71 +69,10 @@ def train_model(
     claim_folder(folder, settings)
     copy_tokenizers(folder, [tokens, valid_tokens], tokenizers, {"src": src, "tgt": tgt})
     config = espnet_config(folder, tokens, valid_tokens, src, tgt, model, training, ngpu)
+    config["init_weights"] = init and find_weights(folder, init)
     with log_to(folder / "train.log"), attention_kernels(ngpu):
         run_espnet(folder, config)
     finish_training(folder, out, settings, labels or {})
-
-
-def describe_tokens(folder: Path) -> dict[str, object]:
-    """Return what identifies a directory of token arrays."""
-    info = read_info(folder)
-    return {"path": str(folder), "made_by": info["made_by"], "counts": info["counts"]}
-
-
-def is_trained(out: Path, settings: dict[str, Any]) -> bool:
-    """Tell whether ``out`` is a finished model of these settings; raises ConfigError for anything else."""
-    if not os.path.lexists(out):
-        return False
-    path = out / "train.json"
-    if not path.is_file():
-        raise ConfigError(f"{out} is there and no trained model; remove it or train into another directory")
-    refuse_other_settings(out, json.loads(path.read_text(encoding="utf-8"))["settings"], settings)
-    return True
-
-
-def refuse_other_settings(folder: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
-    """Raise ConfigError with the first differing setting."""
-    before, now = flatten(found), flatten(json.loads(json.dumps(wanted)))
-    for key in {**now, **before}:
-        if before.get(key) != now.get(key):
-            raise ConfigError(
-                f"{folder} was trained with {key} = {json.dumps(before.get(key))}, now "
-                f"{json.dumps(now.get(key))} is asked for; remove the directory or train into another"
-            )
-
-
-def flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested settings by dotted names."""
-    flat: dict[str, Any] = {}
-    for key, value in settings.items():
-        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return flat
-
-
-def claim_folder(folder: Path, settings: dict[str, Any]) -> None:
-    """Write the settings into a new training directory, or compare them with those of an unfinished one."""
-    path = folder / "settings.json"
-    if path.exists():
-        refuse_other_settings(folder, json.loads(path.read_text(encoding="utf-8")), settings)
-        return
-    temporary = folder / ".settings.json.tmp"
-    temporary.write_text(json.dumps(settings, indent=1), encoding="utf-8")
-    os.replace(temporary, path)
-
-
-def copy_tokenizers(folder: Path, tokens: list[Path], tokenizers: Path, langs: dict[str, str]) -> None:
-    """Copy the tokenisers beside the model; raises DataError when any tokens were made with another one."""
-    for side, lang in langs.items():
-        path = tokenizers / f"{lang}.model"
-        checksum = Tokenizer(path).checksum
-        for made in tokens:
-            made_by = read_info(made)["made_by"]
-            assert isinstance(made_by, dict)
-            if made_by["tokenizers"].get(lang) != checksum:
-                raise DataError(
-                    f"{made} was made with another tokeniser of {lang!r} than {path}; remove it, run stage 6"
-                )
-        shutil.copyfile(path, folder / f"{side}.model")
 
 
 def espnet_config(

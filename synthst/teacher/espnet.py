@@ -2,22 +2,29 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from synthst.espnet.load import load_model
-from synthst.espnet.search import SearchOptions
-from synthst.espnet.translate import translate_sentences
+from synthst.espnet.files import find_model_files
+from synthst.espnet.options import SearchOptions
 from synthst.teacher.protocol import Hypothesis, SearchSettings
+
+if TYPE_CHECKING:
+    from synthst.espnet.load import TrainedModel
 
 BATCH_TOKENS = {"cpu": 4_096, "cuda": 65_536}  # speed only: batches do not change translations
 
 
 class EspnetTeacher:
-    """Translate with the model in a directory, see `synthst.espnet.load.load_model`."""
+    """Translate with the model in a directory, see `synthst.espnet.load.load_model`.
+
+    torch and the weights are loaded for the first translation: what is in a store already needs neither.
+    """
 
     def __init__(self, directory: Path, settings: SearchSettings, device: str = "cpu") -> None:
-        """Load the model onto ``device``, "cpu" or "cuda"; raises DataError when it is not whole."""
-        self._trained = load_model(directory, device=device)
+        """Find the model, to be loaded onto ``device``, "cpu" or "cuda"; raises DataError if a file lacks."""
+        self._files, self._device = find_model_files(directory), device
         self._settings = settings
         batch_tokens = BATCH_TOKENS[device.partition(":")[0]]
         self._options = SearchOptions(**asdict(settings), batch_tokens=batch_tokens)
@@ -27,10 +34,10 @@ class EspnetTeacher:
         """Identify the teacher by its weights and its tokenisers, not by where they are."""
         return {
             "kind": "espnet",
-            "name": self._trained.directory.name,
-            "weights_sha256": self._trained.checksum,
-            "src_tokenizer_sha256": self._trained.src_tokenizer.checksum,
-            "tgt_tokenizer_sha256": self._trained.tgt_tokenizer.checksum,
+            "name": self._files.directory.name,
+            "weights_sha256": self._files.checksum,
+            "src_tokenizer_sha256": self._files.src_tokenizer.checksum,
+            "tgt_tokenizer_sha256": self._files.tgt_tokenizer.checksum,
         }
 
     @property
@@ -40,5 +47,13 @@ class EspnetTeacher:
 
     def translate(self, sources: Sequence[str]) -> list[list[Hypothesis]]:
         """Return the n-best lists, best first, or the samples; scores are as the search ranks."""
+        from synthst.espnet.translate import translate_sentences
+
         translated = translate_sentences(self._trained, sources, self._options)
         return [[Hypothesis(*astuple(one)) for one in translations] for translations in translated]
+
+    @cached_property
+    def _trained(self) -> "TrainedModel":
+        from synthst.espnet.load import load_model  # torch takes seconds to load
+
+        return load_model(self._files.directory, device=self._device)

@@ -1,0 +1,95 @@
+"""What a training was asked for, written beside it and compared when it goes on."""
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from synthst.datadir import read_info
+from synthst.errors import ConfigError, DataError
+from synthst.tokens import Tokenizer
+
+
+def describe_tokens(folder: Path) -> dict[str, object]:
+    """Return what identifies a directory of token arrays."""
+    info = read_info(folder)
+    return {"path": str(folder), "made_by": info["made_by"], "counts": info["counts"]}
+
+
+def describe_weights(model: Path) -> str:
+    """Return the SHA-256 of a trained model's weights; raises DataError when there are none."""
+    path = model / "model.pth"
+    if not path.is_file():
+        raise DataError(f"{path} is not there; finish that training, or name another model")
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def find_weights(folder: Path, init: Path) -> str:
+    """Return the weights to begin with; raises ConfigError unless they are of a model of the same tokens."""
+    for side in ("src", "tgt"):
+        wanted, found = (Tokenizer(place / f"{side}.model").checksum for place in (init, folder))
+        if wanted != found:
+            raise ConfigError(
+                f"{init} has another {side} tokeniser than the data: its vectors would mean other pieces; "
+                "tokenise the data with the tokenisers of that model"
+            )
+    return str(init / "model.pth")
+
+
+def is_trained(out: Path, settings: dict[str, Any]) -> bool:
+    """Tell whether ``out`` is a finished model of these settings; raises ConfigError for anything else."""
+    if not os.path.lexists(out):
+        return False
+    path = out / "train.json"
+    if not path.is_file():
+        raise ConfigError(f"{out} is there and no trained model; remove it or train into another directory")
+    refuse_other_settings(out, json.loads(path.read_text(encoding="utf-8"))["settings"], settings)
+    return True
+
+
+def refuse_other_settings(folder: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
+    """Raise ConfigError with the first differing setting."""
+    before, now = flatten(found), flatten(json.loads(json.dumps(wanted)))
+    for key in {**now, **before}:
+        if before.get(key) != now.get(key):
+            raise ConfigError(
+                f"{folder} was trained with {key} = {json.dumps(before.get(key))}, now "
+                f"{json.dumps(now.get(key))} is asked for; remove the directory or train into another"
+            )
+
+
+def flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested settings by dotted names."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
+def claim_folder(folder: Path, settings: dict[str, Any]) -> None:
+    """Write the settings into a new training directory, or compare them with those of an unfinished one."""
+    path = folder / "settings.json"
+    if path.exists():
+        refuse_other_settings(folder, json.loads(path.read_text(encoding="utf-8")), settings)
+        return
+    temporary = folder / ".settings.json.tmp"
+    temporary.write_text(json.dumps(settings, indent=1), encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def copy_tokenizers(folder: Path, tokens: list[Path], tokenizers: Path, langs: dict[str, str]) -> None:
+    """Copy the tokenisers beside the model; raises DataError when any tokens were made with another one."""
+    for side, lang in langs.items():
+        path = tokenizers / f"{lang}.model"
+        checksum = Tokenizer(path).checksum
+        for made in tokens:
+            made_by = read_info(made)["made_by"]
+            assert isinstance(made_by, dict)
+            if made_by["tokenizers"].get(lang) != checksum:
+                raise DataError(
+                    f"{made} was made with another tokeniser of {lang!r} than {path}; remove it, run stage 6"
+                )
+        shutil.copyfile(path, folder / f"{side}.model")
