@@ -15,19 +15,23 @@ from synthst.info import is_made, read_info, write_info
 from synthst.lookup import check_store
 from synthst.report import report_results
 from synthst.score import is_stale, score_system
+from synthst.speechdir import check_speech, is_speech
 from synthst.tables import read_table, write_table
 from synthst.teacher.decode import decode_corpus
 from synthst.teacher.kinds import KNOWN, load_teacher
 from synthst.teacher.protocol import SearchSettings, Teacher
 from synthst.tokens import write_tokens
+from synthst.wer import word_error_rate
 
 logger = logging.getLogger(__name__)
 
 
 def check(data: Path) -> None:
-    """Read every table of a data directory; print rows and lengths, or the first error and its remedy."""
+    """Read a data directory, audio too; print rows, lengths and hours, or the first error and its remedy."""
     for summary in check_datadir(data):
         print(summary)
+    if is_speech(data):
+        print(check_speech(data))
 
 
 def import_text(out: Path, *, src: str, tgt: str, tsv: Path | None = None, id_prefix: str = "utt") -> None:
@@ -84,9 +88,12 @@ def make_teacher(
     tgt: str,
     model: ModelConfig = ModelConfig(),  # noqa: B008 (frozen)
     training: TrainingConfig = TrainingConfig(),  # noqa: B008
+    init: Path | None = None,
     ngpu: int = 0,
 ) -> None:
     """Train the teacher "own" on ``data`` into ``out``, or make ``out`` name one made elsewhere, KIND:PATH.
+
+    ``init`` is a teacher trained here to begin with, for one of another domain.
 
     ``sources`` is what it will translate: a file of translations must have all of it.
     """
@@ -107,6 +114,7 @@ def make_teacher(
         tokenizers=tokenizers,
         model=model,
         training=training,
+        init=init,
         labels={"targets": "teacher", "student": f"{model.encoder_layers}x{model.decoder_layers}"},
         ngpu=ngpu,
     )
@@ -227,15 +235,18 @@ def report(
     models = sorted(path.parent for path in exp.glob("*/train.json"))
     if not models:
         raise DataError(f"{exp} holds no trained model; run stage 8 first")
-    for model in models:
+    recognisers = [model for model in models if is_recogniser(model)]
+    translators = [model for model in models if model not in recognisers]
+    for model in translators:
         for name in test_sets:
             hyp, ref = text_path(model / f"decode_{name}", tgt), text_path(data / name, tgt)
             scores = hyp.with_name("scores.json")
             if hyp.exists() and (not scores.exists() or is_stale(scores, hyp, ref)):
                 score_system(hyp, ref, scores, tgt=tgt)
+    notes = [rate for model in recognisers for rate in score_recogniser(model, data, test_sets, src)]
     print(
         report_results(
-            models,
+            translators,
             data=data,
             test_sets=test_sets,
             src=src,
@@ -244,5 +255,23 @@ def report(
             title=title,
             command=command,
             baseline=baseline,
+            notes=notes,
         )
     )
+
+
+def is_recogniser(model: Path) -> bool:
+    """Tell whether a trained model writes transcripts."""
+    trained = json.loads((model / "train.json").read_text(encoding="utf-8"))
+    return bool(trained["settings"].get("task") == "asr")
+
+
+def score_recogniser(model: Path, data: Path, test_sets: list[str], src: str) -> list[str]:
+    """Write the word error rate of every test set that a recogniser has decoded; return it in words."""
+    rates = []
+    for name in test_sets:
+        hyp = text_path(model / f"decode_{name}", src)
+        if hyp.exists():
+            found = word_error_rate(hyp, text_path(data / name, src), hyp.with_name("wer.json"))
+            rates.append(f"recogniser {model.name}, {name}: {found.verbose}.")
+    return rates

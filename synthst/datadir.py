@@ -3,13 +3,10 @@
 import logging
 import re
 import sys
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from hashlib import blake2b
-from itertools import accumulate
 from pathlib import Path
 
 from synthst.atomic import atomic_directory
@@ -18,14 +15,14 @@ from synthst.info import info_path
 from synthst.info import is_made as is_made
 from synthst.info import read_info as read_info
 from synthst.info import write_info as write_info
+from synthst.sampling import choose_ids
+from synthst.speechtables import speech_tables, write_recordings
 from synthst.tables import JoinedRow, Row, join_tables, merge_rows, read_table, write_tables
 
 logger = logging.getLogger(__name__)
 
 _LANGUAGE = re.compile(r"[A-Za-z0-9_@-]+")
-_TABLE = re.compile(rf"text\.{_LANGUAGE.pattern}|wav\.scp|utt2spk|utt2dur")
-_BIN_BITS = 12
-_LOW_BITS = 128 - _BIN_BITS
+_TABLE = re.compile(rf"text\.{_LANGUAGE.pattern}|wav\.scp|segments|utt2spk|utt2dur")
 
 
 def text_path(directory: Path, lang: str) -> Path:
@@ -90,12 +87,16 @@ def check_datadir(directory: Path) -> list[TableSummary]:
 
 
 def table_names(directory: Path) -> list[str]:
-    """List the tables of a data directory, all of which have one row per utterance."""
+    """List the tables of a data directory that have one row per utterance.
+
+    That is all of them, but for a wav.scp beside segments: it has one row per recording.
+    """
     if not directory.is_dir():
         raise DataError(f"{directory} is not a directory; make it or name another one")
     names = sorted(entry.name for entry in directory.iterdir())
     if "segments" in names:
-        raise DataError(f"{directory}/segments: tables by recording are not supported; cut the audio first")
+        speech_tables(directory)  # refuses segments without wav.scp
+        names = [name for name in names if name != "wav.scp"]
     if not any(name.startswith("text.") for name in filter(_TABLE.fullmatch, names)):
         raise DataError(f"{directory} holds no text.<lang>; make it or name another one")
     return list(filter(_TABLE.fullmatch, names))
@@ -120,11 +121,11 @@ def subset_datadir(data: Path, out: Path, *, size: int, seed: int = 0) -> int:
     The choice depends on ids and seed only, and a smaller subset of the same seed is inside a larger one.
     Raises DataError when ``data`` has fewer. made_by: step "subset_datadir", data, size, seed.
     """
-    largest = _largest_digest(data, size, seed)
+    wanted = choose_ids(data / table_names(data)[0], size, seed=seed)
     counts: Counter[str] = Counter()
     made_by = {"step": "subset_datadir", "data": data, "size": size, "seed": seed}
-    kept = _choose(read_datadir(data), lambda utterance: _digest(utterance, seed) <= largest, counts)
-    return _write_datadir(out, table_names(data), kept, counts, made_by, [data])
+    kept = _choose(read_datadir(data), wanted, counts)
+    return _write_datadir(out, table_names(data), kept, counts, made_by, [data], [data])
 
 
 def exclude_datadir(data: Path, minus: Path, out: Path) -> int:
@@ -136,25 +137,35 @@ def exclude_datadir(data: Path, minus: Path, out: Path) -> int:
     made_by = {"step": "exclude_datadir", "data": data, "minus": minus}
     unwanted = _member_of(read_table(minus / table_names(minus)[0]))
     kept = _choose(read_datadir(data), lambda utterance: not unwanted(utterance), counts)
-    return _write_datadir(out, table_names(data), kept, counts, made_by, [data, minus])
+    return _write_datadir(out, table_names(data), kept, counts, made_by, [data, minus], [data])
 
 
-def combine_datadirs(parents: Sequence[Path], out: Path) -> int:
-    """Copy the utterances of all ``parents`` to ``out``; return their number.
+def combine_datadirs(parents: Sequence[Path], out: Path, *, langs: Sequence[str] | None = None) -> int:
+    """Copy the utterances of all ``parents``, with the texts of ``langs`` or all, to ``out``; count them.
 
     Raises DataError when an id is in two of them, or when they do not have the same tables.
-    made_by: step "combine_datadirs", parents.
+    made_by: step "combine_datadirs", parents and, if given, langs.
     """
-    names = table_names(parents[0])
+    names = _tables_of(parents[0], langs)
     for parent in parents[1:]:
-        if table_names(parent) != names:
-            found = f"{parent} has {', '.join(table_names(parent))} but {parents[0]} has {', '.join(names)}"
-            raise DataError(f"{found}; combine directories with the same tables")
-    rows = merge_rows([read_datadir(parent) for parent in parents], names=[str(parent) for parent in parents])
+        if (found := _tables_of(parent, langs)) != names:
+            raise DataError(
+                f"{parent} has {', '.join(found)} but {parents[0]} has {', '.join(names)}; combine "
+                "directories with the same tables, or name the langs that all have"
+            )
+    tables = [join_tables([parent / name for name in names]) for parent in parents]
+    rows = merge_rows(tables, names=[str(parent) for parent in parents])
     counts: Counter[str] = Counter()
     kept = _choose(rows, lambda utterance: True, counts)
-    made_by = {"step": "combine_datadirs", "parents": parents}
-    return _write_datadir(out, names, kept, counts, made_by, parents)
+    made_by = {"step": "combine_datadirs", "parents": parents} | ({"langs": langs} if langs else {})
+    return _write_datadir(out, names, kept, counts, made_by, parents, parents)
+
+
+def _tables_of(directory: Path, langs: Sequence[str] | None) -> list[str]:
+    """List the tables, with those texts only that are wanted."""
+    wanted = {f"text.{lang}" for lang in langs or ()}
+    names = table_names(directory)
+    return [name for name in names if langs is None or name in wanted or not name.startswith("text.")]
 
 
 def _choose(
@@ -189,12 +200,15 @@ def _write_datadir(
     counts: Counter[str],
     made_by: Mapping[str, object],
     parents: Sequence[Path],
+    sources: Sequence[Path],
 ) -> int:
+    """Write the tables and, if they have segments, the recordings of ``sources`` that these name."""
     if is_made(out, made_by):
         logger.info("%s is there already", out)
         return kept_rows(out)
     with new_directory(out) as temporary:
         write_tables([temporary / name for name in names], rows)
+        write_recordings(temporary, [(source, "") for source in sources])
         if not counts["kept"]:
             raise DataError(f"no utterance of {parents[0]} is left for {out}; ask for another choice")
         write_info(temporary, made_by, counts=counts, parents=parents)
@@ -207,27 +221,6 @@ def kept_rows(directory: Path) -> int:
     counts = read_info(directory)["counts"]
     assert isinstance(counts, dict)
     return int(counts["kept"])
-
-
-def _largest_digest(data: Path, size: int, seed: int) -> int:
-    """Find the ``size``-th smallest digest of the ids: count them in bins, then sort one bin only."""
-    table = data / table_names(data)[0]
-    bins = [0] * 2**_BIN_BITS
-    for utterance, _ in read_table(table):
-        bins[_digest(utterance, seed) >> _LOW_BITS] += 1
-    if not 0 < size <= sum(bins):
-        raise DataError(
-            f"{data} has {sum(bins):,} utterances, {size:,} were wanted; ask for 1 to {sum(bins):,}"
-        )
-    ends = list(accumulate(bins))
-    chosen = bisect_left(ends, size)
-    digests = (_digest(utterance, seed) for utterance, _ in read_table(table))
-    inside = sorted(digest for digest in digests if digest >> _LOW_BITS == chosen)
-    return inside[size - ends[chosen] - 1]
-
-
-def _digest(utterance: str, seed: int) -> int:
-    return int.from_bytes(blake2b(f"{seed} {utterance}".encode(), digest_size=16).digest())
 
 
 class _Tally:

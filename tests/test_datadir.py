@@ -80,12 +80,6 @@ def test_check_datadir_refuses_a_directory_without_text_or_rows(tmp_path: Path) 
         check_datadir(tmp_path)
 
 
-def test_tables_by_recording_are_refused_and_not_lost_silently(tmp_path: Path) -> None:
-    (make(tmp_path / "data", ["a"]) / "segments").write_text("a r 0 1\n")
-    with pytest.raises(DataError, match="segments"):
-        subset_datadir(tmp_path / "data", tmp_path / "out", size=1)
-
-
 def test_new_directory_writes_info_unless_the_block_did(tmp_path: Path) -> None:
     with new_directory(tmp_path / "out", made_by={"size": 3}):
         pass

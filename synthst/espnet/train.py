@@ -52,15 +52,10 @@ def train_model(
     ``labels`` (targets, student, subset, ...) go into train.json. Raises ConfigError when ``out`` or the
     unfinished training was made with other settings.
     """
-    settings = {
-        "tokens": describe_tokens(tokens),
-        "valid_tokens": describe_tokens(valid_tokens),
-        "src": src,
-        "tgt": tgt,
-        "init": init and describe_weights(init),
-        "model": asdict(model),
-        "training": {key: value for key, value in asdict(training).items() if key != "workers"},
-    }
+    settings: dict[str, Any] = {"src": src, "tgt": tgt, "init": init and describe_weights(init)}
+    settings |= {"tokens": describe_tokens(tokens), "valid_tokens": describe_tokens(valid_tokens)}
+    settings |= {"model": asdict(model), "training": asdict(training)}
+    del settings["training"]["workers"]  # they change nothing
     if is_trained(out, settings):
         logger.info("%s is there already", out)
         return

@@ -35,13 +35,15 @@ def report_results(
     samples: int = 5,
     resamples: int = 1000,
     seed: int = 12345,
+    notes: Sequence[str] = (),
 ) -> str:
     """Write the section ``title`` of ``out`` (RESULTS.md) and results.json beside it; return the table.
 
     Reads train.json of every directory in ``students``, and decode.json, scores.json and text.<tgt> of
     its decode_<set>; what is missing shows as "-". A student is compared with the one of the same size
     and subset that learnt from ``baseline`` targets, by paired bootstrap; a teacher is not compared.
-    ``seed`` draws the resamples and the sample translations, which are of the first test set.
+    ``seed`` draws the resamples and the sample translations, which are of the first test set. ``notes`` are
+    told with the findings.
     """
     students = list(dict.fromkeys(students))
     rows = [read_row(student, data, name, tgt=tgt) for name in test_sets for student in students]
@@ -49,14 +51,15 @@ def report_results(
         rows, data, tgt=tgt, baseline=baseline, tokenize=tokenize, resamples=resamples, seed=seed
     )
     heading = _heading(" ".join(title.split()), command)
-    parts = [heading, result_table(rows, baseline=baseline), _findings(rows, comparisons, baseline)]
+    findings = _findings(rows, comparisons, baseline) + "".join(f"- {note}\n" for note in notes)
+    parts = [heading, result_table(rows, baseline=baseline), findings]
     parts += [_signatures(rows, comparisons)]
     parts += [sample_translations(rows, data, src=src, tgt=tgt, count=samples, seed=seed)]
     key = section_key(f"{src}-{tgt}", title)
     write_section(out, key, "\n".join(part for part in parts if part))
     _write_record(out.with_name("results.json"), key, command, rows, comparisons)
     logger.info("%s: %d results, %d comparisons", out, len(rows), len(comparisons))
-    return terminal_table(rows, baseline=baseline)
+    return terminal_table(rows, baseline=baseline) + "".join(f"{note}\n" for note in notes)
 
 
 def sample_translations(

@@ -1,0 +1,159 @@
+"""ESPnet's ASR and ST tasks, with our batches, losses and initialisation."""
+
+import argparse
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+from synthst.espnet.lean import lean_imports
+
+# isort: split
+import torch
+from espnet2.iterators.abs_iter_factory import AbsIterFactory
+from espnet2.train.distributed_utils import DistributedOption
+from espnet2.utils.types import str2bool
+
+with lean_imports():
+    from espnet2.tasks.asr import ASRTask
+    from espnet2.tasks.st import STTask
+
+from synthst.espnet.batches import TrainingBatches, ValidationBatches
+from synthst.espnet.init import Part, initialise, write_report
+from synthst.espnet.loss import SmoothedCrossEntropy
+from synthst.espnet.speech_batches import read_spoken
+from synthst.espnet.speech_loss import ctc_per_token
+from synthst.espnet.speech_trainer import SpeechTrainer, split_encoder
+from synthst.espnet.task import is_first_process
+
+
+class SpeechTask:
+    """What the two tasks share; comes before ESPnet's task among the bases."""
+
+    trainer = SpeechTrainer
+    main: ClassVar[Callable[..., None]]
+    name: ClassVar[str]
+    criterion: ClassVar[str]
+    """What ESPnet's model calls the loss of its decoder."""
+
+    @classmethod
+    def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:
+        """Add where audio and tokens are, what a batch is, and what the model begins with."""
+        super().add_task_arguments(parser)  # type: ignore[misc]
+        group = parser.add_argument_group("Audio and token arrays")
+        for name in ("train", "valid"):
+            group.add_argument(f"--{name}_tokens", help="directory of token arrays")
+            group.add_argument(f"--{name}_audio", nargs="+", default=[], help="directories of audio")
+        group.add_argument("--src_lang", default=None)
+        group.add_argument("--tgt_lang")
+        group.add_argument("--batch_samples", type=int, help="samples in a batch, padding included")
+        group.add_argument("--batches_per_epoch", type=int)
+        group.add_argument("--max_batches", type=int)
+        group.add_argument("--label_smoothing", type=float, default=0.1)
+        group.add_argument("--subsampling_channels", type=int, default=None)
+        group.add_argument("--cpu_bfloat16", type=str2bool, default=False, help="autocast on a CPU")
+        group.add_argument("--init_encoder", default=None, help="file of a recogniser's weights")
+        group.add_argument("--init_encoder_key", default="encoder")
+        group.add_argument("--init_decoder", default=None, help="file of a translator's weights")
+        group.add_argument("--frozen_steps", type=int, default=0)
+        group.add_argument("--encoder_learning_rate", type=float, default=1.0, help="a factor")
+
+    @classmethod
+    def build_model(cls, args: argparse.Namespace) -> Any:
+        """Build ESPnet's model and change what `adapt_model` says."""
+        return adapt_model(super().build_model(args), args, cls.criterion)  # type: ignore[misc]
+
+    @classmethod
+    def build_optimizers(cls, args: argparse.Namespace, model: Any) -> list[torch.optim.Optimizer]:
+        """Load what the model begins with, which ESPnet asks for no other time than before training."""
+        parts = [
+            Part("encoder", Path(args.init_encoder), args.init_encoder_key) if args.init_encoder else None,
+            Part("decoder", Path(args.init_decoder), "decoder") if args.init_decoder else None,
+        ]
+        if any(parts):
+            report = initialise(model, [part for part in parts if part])
+            if is_first_process():
+                write_report(report, Path(args.output_dir))
+        (optimizer,) = super().build_optimizers(args, model)  # type: ignore[misc]
+        return [split_encoder(optimizer, model.encoder, args.encoder_learning_rate)]
+
+    @classmethod
+    def build_iter_factory(
+        cls,
+        args: argparse.Namespace,
+        distributed_option: DistributedOption,
+        mode: str,
+        kwargs: dict[str, Any] | None = None,
+    ) -> AbsIterFactory:
+        """Return the batches of ``mode`` ("train" or "valid")."""
+        tokens, audio = (getattr(args, f"{mode}_{kind}") for kind in ("tokens", "audio"))
+        langs = {"text": args.tgt_lang, "src_text": args.src_lang}
+        dataset: Any = read_spoken(
+            Path(tokens), list(map(Path, audio)), {name: lang for name, lang in langs.items() if lang}
+        )
+        distributed = distributed_option.distributed
+        ranks: dict[str, Any] = {
+            "rank": distributed_option.dist_rank if distributed else 0,
+            "ranks": distributed_option.dist_world_size if distributed else 1,
+        }
+        if mode != "train":
+            return ValidationBatches(dataset, batch_tokens=args.batch_samples, **ranks)
+        return TrainingBatches(
+            dataset,
+            batch_tokens=args.batch_samples,
+            steps_per_epoch=args.batches_per_epoch,
+            max_steps=args.max_batches,
+            seed=args.seed,
+            workers=args.num_workers,
+            pin_memory=args.ngpu > 0,
+            **ranks,
+        )
+
+
+class SpokenASRTask(SpeechTask, ASRTask):  # type: ignore[misc]  # espnet2 has no types
+    """ESPnet's ASR task on dumped audio."""
+
+    name = "asr"
+    criterion = "criterion_att"
+
+
+class SpokenSTTask(SpeechTask, STTask):  # type: ignore[misc]
+    """ESPnet's ST task on dumped audio."""
+
+    name = "st"
+    criterion = "criterion_st"
+
+
+def adapt_model(model: Any, args: argparse.Namespace, criterion: str) -> Any:
+    """Replace the losses, narrow the subsampling, scale embeddings, and compute in bfloat16 if asked to.
+
+    A model that ESPnet itself trained keeps its own losses. As to the embeddings see TokenMTTask.
+    """
+    smoothing = getattr(args, "label_smoothing", None)
+    if smoothing is not None:
+        setattr(model, criterion, SmoothedCrossEntropy(model.vocab_size, smoothing, model.ignore_id))
+        if getattr(model, "ctc", None) is not None:
+            model.ctc.forward = partial(ctc_per_token, model.ctc)
+    channels = getattr(args, "subsampling_channels", None)
+    if channels is not None:
+        narrow_subsampling(model.encoder.embed, channels)
+    for module in model.modules():
+        if isinstance(module, torch.nn.Embedding):
+            torch.nn.init.normal_(module.weight, std=module.embedding_dim**-0.5)
+    if getattr(args, "cpu_bfloat16", False):  # the trainer's own autocast is for GPUs only
+        model.frontend.forward = torch.autocast("cpu", enabled=False)(model.frontend.forward)
+        model.forward = torch.autocast("cpu", torch.bfloat16)(model.forward)
+    return model
+
+
+def narrow_subsampling(embed: Any, channels: int) -> None:
+    """Give the convolutions of ESPnet's Conv2dSubsampling fewer channels than the encoder is wide."""
+    convolutions = [layer for layer in embed.conv if isinstance(layer, torch.nn.Conv2d)]
+    width = convolutions[0].out_channels
+    layers: list[torch.nn.Module] = []
+    for number, layer in enumerate(convolutions):
+        inputs = channels if number else 1
+        kernel, stride = layer.kernel_size[0], layer.stride[0]  # ESPnet's are square
+        layers += [torch.nn.Conv2d(inputs, channels, kernel, stride), torch.nn.ReLU(True)]
+    embed.conv = torch.nn.Sequential(*layers)
+    embed.out = torch.nn.Linear(embed.out.in_features // width * channels, embed.out.out_features)
