@@ -5,8 +5,7 @@
 #   --langs en-de     en-{de,es,fr,ru}
 #   --targets synth   real (references) | synth (the teacher's) | synth_asr (and those of speech with transcripts only)
 #   --student 17x6    17x6 (the paper's) | 6x3 Conformer encoder x Transformer decoder layers
-#   --teacher own     own (stage 2 trains it on all help texts) | indomain (it, fine-tuned on the spoken training set's)
-#                     or one taken: espnet:DIR | file:TSV
+#   --teacher own     own (trained on all help texts) | indomain (it, fine-tuned on the spoken set's) | espnet:DIR | file:TSV
 #   --asr own         own (stage 7 trains it on all transcribed speech), or one taken: espnet:DIR | FILE.pth
 #   --decode beam4    how they search: conf/decode_<name>.yaml and decode_st_<name>.yaml at the repository's top
 #   --preset full     full (the paper's width, for a GPU) | mini (minutes on two CPU cores)
@@ -25,10 +24,10 @@ shared=../../../conf conf=${conf:-conf/$preset} data=$workdir/data/$langs-$prese
 texts=$data/texts corpus=$data/corpus dump=$workdir/dump/$langs-$preset taught=${teacher//[^A-Za-z0-9.-]/_}
 teacher_dir=$exp/teacher_$taught store=$exp/teacher_$taught/$decode extra=$corpus/train_asr langs_list="[${langs/-/, }]"
 real=$corpus/train synth=$data/train_synth_${taught}_$decode synth_asr=$data/train_synth_asr_${taught}_$decode train=${!targets}
-name=${train##*/} name=${name/%train/train_real} audio=$dump/train asr_dir=${asr#espnet:} src=${langs%-*} tgt=${langs#*-}
-[[ "$asr" != own ]] || asr_dir=$exp/asr_own; uses real synth || audio+=", $dump/train_asr"
-label=$targets; uses real || label+=" by $taught"
-gpu=(--ngpu "$ngpu") pair=(--src "$src" --tgt "$tgt") tok=(--tokenizers "$data/tokenizers") student_dir=$exp/st_${student}_$name
+name=${train##*/} name=${name/%train/train_real} expanded=${targets#real} expanded=${expanded#synth} src=${langs%-*} tgt=${langs#*-}
+[[ "$asr" == own ]] && asr_dir=$exp/asr_own || asr_dir=${asr#espnet:}
+gpu=(--ngpu "$ngpu") pair=(--src "$src" --tgt "$tgt") tok=(--tokenizers "$data/tokenizers") label="$targets by $taught"
+student_dir=$exp/st_${student}_$name label=${label/#real*/real}
 search=("${gpu[@]}" --config "$shared/decode_$decode.yaml") shape=("${gpu[@]}" --config "$shared/conformer_$student.yaml")
 teach=(synthst teacher "${pair[@]}" "${tok[@]}" "${gpu[@]}" --sources "$real" --config "$conf/teacher.yaml")
 run 1 "prepare the texts" synthst prepare_libreoffice "${pair[@]}" --out "$texts" --downloads "$workdir/downloads" \
@@ -43,15 +42,14 @@ uses real || run 3 "decode the training set" synthst decode --teacher "$teacher_
 uses real || run 4 "replace targets" synthst replace_targets --data "$real" --store "$store" --out "$synth" "${pair[@]}"
 uses real synth || run 5 "expand with ASR-only speech" synthst expand_with_speech --base "$synth" --extra "$extra" --out "$synth_asr" \
     --teacher "$teacher_dir" --store "$store" "${pair[@]}" "${search[@]}"
-run 6 "tokens" synthst tokens --data "$train" --out "$data/tokens_$name" --langs "$langs_list" "${tok[@]}"
-run 6 "tokens of the dev set" synthst tokens --data "$corpus/dev" --out "$data/tokens_dev" --langs "$langs_list" "${tok[@]}"
+for set in "$train" "$corpus/dev"; do run 6 "tokens" synthst tokens --data "$set" --out "$data/tokens_${set##*/}" --langs "$langs_list" "${tok[@]}"; done
 run 6 "transcripts" synthst combine --parents "[$real, $extra]" --out "$data/transcripts" --langs "[$src]"
 run 6 "tokens of the transcripts" synthst tokens --data "$data/transcripts" --out "$data/tokens_asr" --langs "[$src]" "${tok[@]}"
 for set in train train_asr; do run 6 "audio of $set" synthst dump --data "$corpus/$set" --out "$dump/$set" --config "$conf/audio.yaml"; done
 for set in dev test; do run 6 "audio of $set" synthst dump --data "$corpus/$set" --out "$dump/$set"; done
 [[ "$asr" != own ]] || run 7 "recogniser" synthst train_recogniser --tokens "$data/tokens_asr" --valid_tokens "$data/tokens_dev" --lang "$src" \
     --audio "[$dump/train, $dump/train_asr]" --valid_audio "[$dump/dev]" --out "$asr_dir" "${tok[@]}" "${shape[@]}" --config "$conf/recogniser.yaml"
-run 8 "train the student" synthst train_speech --tokens "$data/tokens_$name" --valid_tokens "$data/tokens_dev" --audio "[$audio]" \
+run 8 "train the student" synthst train_speech --tokens "$data/tokens_${train##*/}" --valid_tokens "$data/tokens_dev" --audio "[$dump/train${expanded:+, $dump/train_asr}]" \
     --valid_audio "[$dump/dev]" --asr "$asr_dir" --out "$student_dir" "${pair[@]}" "${tok[@]}" "${shape[@]}" --config "$conf/student.yaml" \
     --labels "{targets: $label, student: $student, subset: null}"
 run 10 "decode the test set" synthst translate_speech --models "[$student_dir, $asr_dir]" --audio "$dump" --test_sets "[test]" \
