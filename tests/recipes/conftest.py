@@ -1,4 +1,4 @@
-"""One run of the recipe egs/libreoffice/mt1 on a toy language, shared by the tests."""
+"""One run of each recipe on a toy language, shared by the tests."""
 
 import os
 import signal
@@ -6,21 +6,24 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from toy import make_packages, write_settings
+from toy import SPEECH_SETTINGS, make_packages, write_settings
 
 RECIPE = Path(__file__).parents[2] / "egs/libreoffice/mt1"
+SPEECH_RECIPE = RECIPE.with_name("st1")
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
 @dataclass(frozen=True)
 class Mt1:
-    """The recipe with everything it makes in a folder of its own; the subset is of 120 sentences."""
+    """A recipe with everything it makes in a folder of its own; mt1's subset is of 120 sentences."""
 
     folder: Path
+    recipe: Path = RECIPE
+    choice: dict[str, str] = field(default_factory=lambda: {"subset": "120"})
 
     @property
     def work(self) -> Path:
@@ -39,8 +42,9 @@ class Mt1:
 
     def command(self, *words: str, script: str = "run.sh") -> list[str]:
         """Return the recipe's command, with the toy's data and settings."""
-        start = [str(RECIPE / script)] if script.endswith(".sh") else [sys.executable, str(RECIPE / script)]
-        options = {"preset": "mini", "subset": "120", "workdir": self.work, "conf": self.folder / "conf"}
+        path = str(self.recipe / script)
+        start = [path] if script.endswith(".sh") else [sys.executable, path]
+        options = {"preset": "mini", "workdir": self.work, "conf": self.folder / "conf", **self.choice}
         options["deb_dir"] = self.folder / "debs"
         return [
             *start,
@@ -98,3 +102,15 @@ def trained(mt1: Mt1) -> Mt1:
     (mt1.data / "rest_120/text.de").write_bytes(b"\xff poisoned\n")
     mt1.succeed("--targets", "synth_mono")
     return mt1
+
+
+@pytest.fixture(scope="session")
+def st1(tmp_path_factory: pytest.TempPathFactory) -> Mt1:
+    """The speech recipe after full runs for real, synth and synth_asr, the last with the in-domain teacher."""
+    recipe = Mt1(tmp_path_factory.mktemp("st1"), SPEECH_RECIPE, {"student": "6x3"})
+    make_packages(recipe.folder / "debs")
+    write_settings(recipe.folder / "conf", SPEECH_SETTINGS)
+    recipe.succeed("--targets", "real")
+    recipe.succeed("--targets", "synth")
+    recipe.succeed("--targets", "synth_asr", "--teacher", "indomain")
+    return recipe

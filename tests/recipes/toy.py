@@ -24,10 +24,27 @@ training: {max_steps: 60, batch_tokens: 300, learning_rate: 0.005, min_learning_
 }
 
 
-def write_settings(folder: Path) -> Path:
+SPEECH = """
+model: {encoder_layers: 1, decoder_layers: 1, width: 16, feedforward: 32, heads: 2, kernel: 7,
+  subsampling_channels: 4, spec_augment: false}
+training: {max_steps: 12, batch_seconds: 30, learning_rate: 0.005, min_learning_rate: 0.0005,
+  warmup_steps: 4, validate_every: 4, average_best: 2, workers: 0}
+"""
+SPEECH_SETTINGS = {
+    **{name: SETTINGS[name] for name in ("prepare", "tokenizers", "teacher")},
+    "tokenizers_asr": "vocabulary_size: 400\n",
+    "indomain": "training: {max_steps: 20, warmup_steps: 5, validate_every: 10}\n",
+    "speak": "max_train: 60\nmax_asr: 40\nmax_dev: 12\nmax_test: 12\nrate: 16000\n",
+    "audio": "speeds: [1.0, 1.1]\n",
+    "recogniser": SPEECH,
+    "student": SPEECH,
+}
+
+
+def write_settings(folder: Path, settings: dict[str, str] = SETTINGS) -> Path:
     """Write a recipe's conf directory."""
     folder.mkdir()
-    for name, text in SETTINGS.items():
+    for name, text in settings.items():
         (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
     return folder
 

@@ -22,9 +22,8 @@ shared=../../../conf conf=${conf:-conf/$preset} data=$workdir/data/$langs-$prese
 texts=$data/texts corpus=$data/corpus dump=$workdir/dump/$langs-$preset taught=${teacher//[^A-Za-z0-9.-]/_}
 teacher_dir=$exp/teacher_$taught store=$exp/teacher_$taught/$decode extra=$data/train_asr langs_list="[${langs/-/, }]"
 real=$corpus/train synth=$data/train_synth_${taught}_$decode synth_asr=$data/train_synth_asr_${taught}_$decode train=${!targets}
-name=${train##*/} name=${name/%train/train_real} expanded=${targets#real} expanded=${expanded#synth} src=${langs%-*} tgt=${langs#*-}
-[[ "$asr" == own ]] && asr_dir=$exp/asr_own || asr_dir=${asr#espnet:}
-gpu=(--ngpu "$ngpu") fetch=(--downloads "$workdir/downloads" ${deb_dir:+--deb_dir "$deb_dir"}) pair=(--src "$src" --tgt "$tgt") tok=(--tokenizers "$data/tokenizers") label="$targets by $taught"
+name=${train##*/} name=${name/%train/train_real} expanded=${targets#real} expanded=${expanded#synth} src=${langs%-*} tgt=${langs#*-} asr_dir=${asr#espnet:}; [[ "$asr" != own ]] || asr_dir=$exp/asr_own
+gpu=(--ngpu "$ngpu") fetch=(--downloads "$workdir/downloads" ${deb_dir:+--deb_dir "$deb_dir"}) pair=(--src "$src" --tgt "$tgt") tok=(--tokenizers "$data/tokenizers") asr_tok=(--tokenizers "$data/tokenizers_asr") label="$targets by $taught"
 student_dir=$exp/st_${student}_$name label=${label/#real*/real}
 search=("${gpu[@]}" --config "$shared/decode_$decode.yaml") shape=("${gpu[@]}" --config "$shared/conformer_$student.yaml")
 teach=(synthst teacher "${pair[@]}" "${tok[@]}" "${gpu[@]}" --sources "$real" --config "$conf/teacher.yaml")
@@ -45,11 +44,12 @@ uses real synth || run 5 "expand with ASR-only speech" synthst expand_with_speec
     --teacher "$teacher_dir" --store "$store" "${pair[@]}" "${search[@]}"
 for set in "$train" "$corpus/dev"; do run 6 "tokens" synthst tokens --data "$set" --out "$data/tokens_${set##*/}" --langs "$langs_list" "${tok[@]}"; done
 run 6 "transcripts" synthst combine --parents "[$real, $extra]" --out "$data/transcripts" --langs "[$src]"
-run 6 "tokens of the transcripts" synthst tokens --data "$data/transcripts" --out "$data/tokens_asr" --langs "[$src]" "${tok[@]}"
+run 6 "their tokeniser" synthst train_tokenizers --data "$data/transcripts" --out "${asr_tok[1]}" --langs "[$src]" --config "$conf/tokenizers_asr.yaml"
+for set in "$data/transcripts" "$corpus/dev"; do run 6 "their tokens" synthst tokens --data "$set" --out "$data/asr_${set##*/}" --langs "[$src]" "${asr_tok[@]}"; done
 for set in "$real" "$extra"; do run 6 "audio of $set" synthst dump --data "$set" --out "$dump/${set##*/}" --config "$conf/audio.yaml"; done
 for set in dev test; do run 6 "audio of $set" synthst dump --data "$corpus/$set" --out "$dump/$set"; done
-[[ "$asr" != own ]] || run 7 "recogniser" synthst train_recogniser --tokens "$data/tokens_asr" --valid_tokens "$data/tokens_dev" --lang "$src" \
-    --audio "[$dump/train, $dump/train_asr]" --valid_audio "[$dump/dev]" --out "$asr_dir" "${tok[@]}" "${shape[@]}" --config "$conf/recogniser.yaml"
+[[ "$asr" != own ]] || run 7 "recogniser" synthst train_recogniser --tokens "$data/asr_transcripts" --valid_tokens "$data/asr_dev" --lang "$src" \
+    --audio "[$dump/train, $dump/train_asr]" --valid_audio "[$dump/dev]" --out "$asr_dir" "${asr_tok[@]}" "${shape[@]}" --config "$conf/recogniser.yaml"
 run 8 "train the student" synthst train_speech --tokens "$data/tokens_${train##*/}" --valid_tokens "$data/tokens_dev" --audio "[$dump/train${expanded:+, $dump/train_asr}]" \
     --valid_audio "[$dump/dev]" --asr "$asr_dir" --out "$student_dir" "${pair[@]}" "${tok[@]}" "${shape[@]}" --config "$conf/student.yaml" \
     --labels "{targets: $label, student: $student, subset: null}"
