@@ -1,7 +1,8 @@
 # make demo   set up, then the main job: real against synthetic targets, on real text, on a CPU
+# make demo_st  the same for speech translation
 # make test   set up, then every test
 # make check  set up, then style, types, shell scripts
-.PHONY: setup demo test check
+.PHONY: setup demo demo_st test check
 
 python = .venv/bin/python
 
@@ -11,6 +12,10 @@ setup:
 demo: setup
 	cd egs/libreoffice/mt1 && for targets in real synth synth_mono; do \
 	    ./run.sh --preset mini --targets $$targets || exit 1; done
+
+demo_st: setup
+	cd egs/libreoffice/st1 && for targets in real synth; do \
+	    ./run.sh --preset mini --student 6x3 --targets $$targets || exit 1; done
 
 test: setup
 	OMP_NUM_THREADS=1 $(python) -m pytest

@@ -22,7 +22,9 @@ setup(
         "torchaudio>=2.11,<2.12",
         "sentencepiece>=0.2.1",  # tokenisers
         "sacrebleu>=2.6",  # every score, with its signature
-        "librosa",  # audio, also needed by espnet
+        "librosa",  # audio, also needed by espnet; it brings the next two
+        "soundfile",  # wav and flac
+        "soxr",  # resampling
         "kaldiio",  # ark and scp, which espnet no longer brings
         "duckdb>=1.4",  # the translation store's joins, out of core
         "pyarrow>=20",  # the store's Parquet parts

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 import toy_task
+import yaml
 from test_train import assert_same_model, die_in_step, die_saving, load, summary, valid_losses
 from toy_speech import MODEL, RATE, TRAINING, make_speech_task, read_json, recogniser_task, speak, write_dump
 from toy_task import make_sentences
@@ -326,6 +327,39 @@ def test_a_bare_file_is_checked_by_its_tensors(
     with pytest.raises(DataError, match=r"40 missing: encoders.2"):
         train_speech_translator(out=tmp_path / "out", asr=bare, **{**task, "model": model})
     assert "has no config.yaml beside it" in caplog.text
+
+
+def make_global(recogniser: Path, out: Path) -> Path:
+    """Copy a recogniser as if it had been trained with ESPnet's global_mvn."""
+    shutil.copytree(recogniser, out)
+    states = load(out / "model.pth")
+    states["normalize.mean"], states["normalize.std"] = torch.linspace(-9, 1, 20), torch.linspace(1, 3, 20)
+    torch.save(states, out / "model.pth")
+    options = yaml.safe_load((out / "config.yaml").read_text(encoding="utf-8"))
+    options |= {"normalize": "global_mvn", "normalize_conf": {"stats_file": "exp/stats/feats_stats.npz"}}
+    (out / "config.yaml").write_text(yaml.safe_dump(options), encoding="utf-8")
+    return out
+
+
+def test_features_are_normalised_as_the_recognisers_when_asked_for(
+    task: Task, recogniser: Path, tmp_path: Path
+) -> None:
+    origin = make_global(recogniser, tmp_path / "asr")
+    with pytest.raises(ConfigError, match="normalize: global_mvn there, utterance_mvn here"):
+        train_speech_translator(out=tmp_path / "out", asr=origin, **task)
+    adopting = {**task, "model": dataclasses.replace(MODEL, normalisation="recogniser")}
+    train_speech_translator(out=tmp_path / "out", asr=origin, **adopting)
+    (tmp_path / "out").rename(tmp_path / "moved")
+    loaded = load_speech_model(tmp_path / "moved").model
+    features, _ = loaded.normalize(torch.ones(1, 2, 20), torch.tensor([2]))
+    wanted = (1 - torch.linspace(-9, 1, 20)) / torch.linspace(1, 3, 20)
+    torch.testing.assert_close(features[0], wanted.expand(2, 20))
+    report = read_json(tmp_path / "moved" / "init.json")
+    assert report["parts"].keys() == {"encoder", "normalize"} and report["parts"]["normalize"]["tensors"] == 2
+    with pytest.raises(ConfigError, match="asr/model.pth: no config.yaml beside it says global_mvn"):
+        train_speech_translator(out=tmp_path / "other", asr=recogniser, **adopting)
+    with pytest.raises(ConfigError, match="is the recogniser's, and none is given"):
+        train_speech_translator(out=tmp_path / "other", **adopting)
 
 
 def test_a_translator_begins_with_the_decoder_of_a_text_translator(

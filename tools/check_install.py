@@ -18,8 +18,11 @@ REQUIRED = {  # distribution -> module
     "jsonargparse": "jsonargparse",
     "librosa": "librosa",
     "kaldiio": "kaldiio",
+    "soundfile": "soundfile",
 }
 OPTIONAL_PACKAGES = {
+    "espeakng-loader": "speech from text (egs/libreoffice/st1)",
+    "lhotse": "synthst import_lhotse",
     "pytest": "make test",
     "hypothesis": "make test (property tests)",
     "ruff": "make check (style)",

@@ -28,8 +28,9 @@ class SpeechModelConfig:
     mels: int = 80
     window_ms: int = 25
     hop_ms: int = 10
-    normalise_variance: bool = True
-    """Divide the features of an utterance by their standard deviation, not only subtract their mean."""
+    normalisation: Literal["utterance", "utterance_mean", "recogniser"] = "utterance"
+    """Of the features: to mean 0 and variance 1 in every utterance; to mean 0 only; or, if the recogniser
+    that a translator begins with was trained with ESPnet's global_mvn, as that one's."""
     spec_augment: bool = True
     """Mask bands and spans of the features in training (SpecAugment, Park et al. 2019)."""
     time_warp: int = 5

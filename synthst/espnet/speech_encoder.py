@@ -27,7 +27,7 @@ from synthst.errors import ConfigError, DataError
 
 logger = logging.getLogger(__name__)
 
-SpeechModel = ESPnetASRModel | ESPnetSTModel
+type SpeechModel = ESPnetASRModel | ESPnetSTModel
 Samples = np.ndarray[Any, np.dtype[np.float32]]
 
 TRIAL_FRAMES = (64, 45)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from synthst.errors import DataError
 from synthst.espnet.files import find_tokenizer
 from synthst.espnet.init import file_checksum
-from synthst.espnet.speech_origin import find_weights, read_options
+from synthst.espnet.speech_origin import STATISTICS, find_weights, read_options
 from synthst.espnet.speech_task import SpeechTask, SpokenASRTask, SpokenSTTask
 from synthst.espnet.task import load_weights
 from synthst.tokens import Tokenizer
@@ -67,4 +67,6 @@ def read_arguments(weights: Path) -> argparse.Namespace:
         raise DataError(
             f"{weights.parent / 'config.yaml'}: no configuration of an ESPnet speech model, it {found}"
         )
+    if (weights.parent / STATISTICS).exists():  # where they were when the model was trained does not matter
+        options["normalize_conf"]["stats_file"] = str(weights.parent / STATISTICS)
     return argparse.Namespace(**options)

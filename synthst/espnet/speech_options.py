@@ -74,7 +74,7 @@ def feature_options(model: SpeechModelConfig, rate: int) -> dict[str, Any]:
         },
         **mask_options(model),
         "normalize": "utterance_mvn",
-        "normalize_conf": {"norm_means": True, "norm_vars": model.normalise_variance},
+        "normalize_conf": {"norm_means": True, "norm_vars": model.normalisation == "utterance"},
     }
 
 

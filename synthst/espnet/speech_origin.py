@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 from synthst.espnet.lean import lean_imports
@@ -19,10 +20,12 @@ with lean_imports():
     from espnet2.asr.decoder.transformer_decoder import TransformerDecoder
     from espnet2.asr.encoder.conformer_encoder import ConformerEncoder
     from espnet2.asr.frontend.default import DefaultFrontend
+    from espnet2.layers.global_mvn import GlobalMVN
     from espnet2.layers.utterance_mvn import UtteranceMVN
 
 from synthst.errors import ConfigError, DataError
 from synthst.espnet.files import MODEL_FILES
+from synthst.espnet.init import read_states
 from synthst.tokens import Tokenizer
 
 logger = logging.getLogger(__name__)
@@ -44,7 +47,9 @@ NO_MATTER = {  # options that only training or speed depend on
     "use_flash_attn",
     "use_sdpa",
     "pos_enc_class",
+    "stats_file",
 }
+STATISTICS = "feats_stats.npz"
 
 
 def find_weights(path: Path) -> Path:
@@ -69,6 +74,27 @@ def read_options(weights: Path) -> dict[str, Any] | None:
     if not isinstance(options, dict):
         raise DataError(f"{path}: no configuration of an ESPnet model; remove it or put the right one there")
     return options
+
+
+def adopt_normalisation(weights: Path, folder: Path) -> dict[str, Any]:
+    """Return ESPnet's options for normalising features as a recogniser, whose statistics go into ``folder``.
+
+    ESPnet's global_mvn reads them from a file when a model is built; they are among its weights, too.
+    """
+    found, states = read_options(weights) or {}, read_states(weights)
+    tensors = [states.get(f"normalize.{name}") for name in ("mean", "std")]
+    if found.get("normalize") != "global_mvn" or any(tensor is None for tensor in tensors):
+        raise ConfigError(
+            f"{weights}: no config.yaml beside it says global_mvn, or its statistics are not in the weights; "
+            "set model.normalisation to 'utterance' or 'utterance_mean'"
+        )
+    mean, deviation = (tensor.double().numpy() for tensor in tensors if tensor is not None)
+    path = folder / STATISTICS
+    np.savez(path, count=1, sum=mean, sum_square=deviation**2 + mean**2)
+    return {
+        "normalize": "global_mvn",
+        "normalize_conf": {**(found.get("normalize_conf") or {}), "stats_file": str(path)},
+    }
 
 
 def refuse_other_encoder(options: Options, weights: Path) -> None:
@@ -115,8 +141,9 @@ def describe_encoder(options: Options) -> dict[str, Any]:
         **named("frontend_conf", frontend),
         **named("encoder_conf", complete(ConformerEncoder, options.get("encoder_conf"))),
     }
-    if options.get("normalize") == "utterance_mvn":
-        described |= named("normalize_conf", complete(UtteranceMVN, options.get("normalize_conf")))
+    layer = {"utterance_mvn": UtteranceMVN, "global_mvn": GlobalMVN}.get(options.get("normalize") or "")
+    if layer is not None:
+        described |= named("normalize_conf", complete(layer, options.get("normalize_conf")))
     return described
 
 

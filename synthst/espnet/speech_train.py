@@ -18,7 +18,12 @@ from synthst.espnet.speech_batches import SpokenRows, join_audio, refuse_short, 
 from synthst.espnet.speech_config import InitConfig, SpeechModelConfig, SpeechTrainingConfig
 from synthst.espnet.speech_loss import count_unalignable
 from synthst.espnet.speech_options import recogniser_options, training_options, translator_options
-from synthst.espnet.speech_origin import find_weights, refuse_other_decoder, refuse_other_encoder
+from synthst.espnet.speech_origin import (
+    adopt_normalisation,
+    find_weights,
+    refuse_other_decoder,
+    refuse_other_encoder,
+)
 from synthst.espnet.speech_task import SpeechTask, SpokenASRTask, SpokenSTTask
 from synthst.espnet.train import attention_kernels, log_to
 from synthst.tokens import Tokenizer, read_tokens
@@ -125,6 +130,8 @@ def train_speech_translator(
 
 def run_job(job: SpeechJob, out: Path, labels: Labels) -> None:
     """Train, unless ``out`` is there already; a run that stops before it trained leaves nothing."""
+    if job.model.normalisation == "recogniser" and "encoder" not in job.origins:
+        raise ConfigError("model.normalisation is the recogniser's, and none is given to begin with")
     settings = describe_job(job)
     if is_trained(out, settings):
         logger.info("%s is there already", out)
@@ -190,6 +197,8 @@ def espnet_options(job: SpeechJob, folder: Path, rate: int) -> Options:
         **{f"init_{part}": str(path) for part, path in job.origins.items()},
         "init_encoder_key": job.init.encoder_key,
     }
+    if job.model.normalisation == "recogniser":
+        options |= adopt_normalisation(job.origins["encoder"], folder)
     if "encoder" in job.origins:
         refuse_other_encoder(options, job.origins["encoder"])
     if "decoder" in job.origins:

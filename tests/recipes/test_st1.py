@@ -81,7 +81,12 @@ def test_audio_is_dumped_once_for_all_targets_with_copies_at_other_speeds(st1: M
 
 def test_results_tell_scores_and_the_word_error_rate(st1: Mt1) -> None:
     results = (st1.work / "RESULTS.md").read_text(encoding="utf-8")
-    for words in ("| real |", "| synth by own |", "| synth_asr by indomain |", "recogniser asr_own, test: WER|"):
+    for words in (
+        "| real |",
+        "| synth by own |",
+        "| synth_asr by indomain |",
+        "recogniser asr_own, test: WER|",
+    ):
         assert words in results
 
 
