@@ -31,7 +31,7 @@ def check(data: Path) -> None:
     for summary in check_datadir(data):
         print(summary)
     if is_speech(data):
-        print(check_speech(data))
+        check_speech(data)
 
 
 def import_text(out: Path, *, src: str, tgt: str, tsv: Path | None = None, id_prefix: str = "utt") -> None:

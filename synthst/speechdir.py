@@ -99,7 +99,9 @@ def check_speech(
     limits = SpeechLimits(rate, min_seconds, max_seconds, channel)
     _check_options(limits, on_bad, out)
     if out is None:
-        return _check_all(directory, limits, workers, SpeechSummary())
+        summary = _check_all(directory, limits, workers, SpeechSummary())
+        logger.info("%s: %s", directory, summary)
+        return summary
     made_by = {"step": "check_speech", "directory": directory, **vars(limits), "on_bad": on_bad}
     if is_made(out, made_by):
         logger.info("%s is there already", out)

@@ -222,8 +222,8 @@ def test_only_too_short_utterances_are_no_crash() -> None:
 
 
 def test_a_silent_utterance_is_searched() -> None:
-    [found] = search_speech(tiny_model(), [("a", np.zeros(400, np.float32))], OPTIONS, rate=RATE)
-    assert np.isfinite(found.hypotheses[0].score) and not found.too_short
+    [[hypothesis]] = search(tiny_model(), [("a", np.zeros(400, np.float32))])
+    assert np.isfinite(hypothesis.score) and hypothesis.score < 0
 
 
 @pytest.mark.parametrize(
@@ -272,8 +272,7 @@ def test_memory_is_bounded_by_the_window() -> None:
         assert read - done <= BATCHES_IN_WINDOW * 0.5 + 1.5
         done += seconds[one.utterance]
         found.append(one)
-    assert sorted(one.utterance for one in found) == sorted(seconds)
-    assert [one.utterance for one in found] != sorted(seconds)
+    assert sorted(names := [one.utterance for one in found]) == sorted(seconds) != names
 
 
 def test_the_maximum_length_is_a_ratio_of_the_encoders_frames_and_a_constant() -> None:
@@ -299,7 +298,6 @@ def test_sampling_depends_on_the_seed_and_the_utterance_only() -> None:
     model, audio = tiny_model(), make_audio(10, 8)
     options = dataclasses.replace(OPTIONS, top_k=8, nbest=3, seed=1)
     first = search(model, audio, options)
-    assert_same(search(model, audio[::-1], options)[::-1], first)
-    renamed = [(f"other_{name}", samples) for name, samples in audio]
-    assert_same(search(model, renamed, options, batch_seconds=0.1), first)
+    renamed = [(f"other_{name}", samples) for name, samples in audio[::-1]]
+    assert_same(search(model, renamed, options, batch_seconds=0.1)[::-1], first)
     assert search(model, audio, dataclasses.replace(options, seed=2)) != first

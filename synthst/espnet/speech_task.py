@@ -164,5 +164,6 @@ def narrow_subsampling(embed: Any, channels: int) -> None:
         inputs = channels if number else 1
         kernel, stride = layer.kernel_size[0], layer.stride[0]  # ESPnet's are square
         layers += [torch.nn.Conv2d(inputs, channels, kernel, stride), torch.nn.ReLU(True)]
-    embed.conv = torch.nn.Sequential(*layers).to(memory_format=torch.channels_last)  # faster when narrow
+    embed.conv = torch.nn.Sequential(*layers)
+    embed.conv.to(memory_format=torch.channels_last)  # faster when narrow
     embed.out = torch.nn.Linear(embed.out.in_features // width * channels, embed.out.out_features)
