@@ -4,6 +4,7 @@ By default the batches follow from the source side and the seed alone: students 
 batch, whatever their targets, and however many worker processes make them. Bucketing by both sides pads less.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Literal
 
@@ -23,7 +24,15 @@ PADDING = -1  # ESPnet's ignore_id
 BucketBy = Literal["src", "both"]
 
 
-class ParallelTokens(Dataset[Batch]):
+class BucketedDataset(Dataset[Batch], ABC):
+    """What batches are made of: indexing with the rows of a batch gives ESPnet's padded batch."""
+
+    @abstractmethod
+    def bucket_keys(self, bucket_by: BucketBy) -> list[np.ndarray]:
+        """Return what batches are sorted by, (rows,) each; the first is the length to be padded."""
+
+
+class ParallelTokens(BucketedDataset):
     """Sentence pairs by row number; indexing with the rows of a batch gives ESPnet's padded batch."""
 
     def __init__(self, src: TokenArray, tgt: TokenArray) -> None:
@@ -90,7 +99,7 @@ class TrainingBatches(AbsIterFactory):  # type: ignore[misc]  # espnet2 has no t
 
     def __init__(
         self,
-        dataset: ParallelTokens,
+        dataset: BucketedDataset,
         *,
         batch_tokens: int,
         steps_per_epoch: int,
@@ -140,9 +149,9 @@ class TrainingBatches(AbsIterFactory):  # type: ignore[misc]  # espnet2 has no t
 class ValidationBatches(AbsIterFactory):  # type: ignore[misc]
     """ESPnet's iterator over every sentence once, in order of length."""
 
-    def __init__(self, dataset: ParallelTokens, *, batch_tokens: int, rank: int = 0, ranks: int = 1) -> None:
+    def __init__(self, dataset: BucketedDataset, *, batch_tokens: int, rank: int = 0, ranks: int = 1) -> None:
         """Plan once."""
-        lengths = dataset.src.lengths()
+        (lengths,) = dataset.bucket_keys("src")
         order = np.argsort(lengths, kind="stable")
         batches = np.split(order, cut_batches(lengths[order], batch_tokens)[1:-1])
         self.dataset, self.batches = dataset, share(batches, rank, ranks)
@@ -160,7 +169,7 @@ def share(batches: list[np.ndarray], rank: int, ranks: int) -> list[np.ndarray]:
 
 
 def make_loader(
-    dataset: ParallelTokens, batches: list[np.ndarray], workers: int, pin_memory: bool
+    dataset: BucketedDataset, batches: list[np.ndarray], workers: int, pin_memory: bool
 ) -> DataLoader[Batch]:
     """Return a loader that gives ``batches`` in their order, whatever the number of workers."""
     return DataLoader(

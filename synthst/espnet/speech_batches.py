@@ -14,12 +14,11 @@ import synthst.espnet.lean  # noqa: F401
 # isort: split
 import numpy as np
 import torch
-from torch.utils.data import Dataset
 
 from synthst.audio import read_audio
 from synthst.dump import read_dump
 from synthst.errors import ConfigError, DataError
-from synthst.espnet.batches import Batch, BucketBy, pad
+from synthst.espnet.batches import Batch, BucketBy, BucketedDataset, pad
 from synthst.tokens import TokenArray, read_tokens
 
 logger = logging.getLogger(__name__)
@@ -127,7 +126,7 @@ def _names(folders: Sequence[Path]) -> str:
     return " and ".join(map(str, folders))
 
 
-class SpokenSentences(Dataset[Batch]):
+class SpokenSentences(BucketedDataset):
     """Recordings with their tokens; indexing with the numbers of a batch gives ESPnet's padded batch."""
 
     def __init__(self, spoken: SpokenRows, texts: Mapping[str, TokenArray]) -> None:
@@ -154,15 +153,6 @@ class SpokenSentences(Dataset[Batch]):
                 f"{wanted[1]} Hz; remove that directory and run stage 6 again"
             )
         return samples
-
-    @property
-    def src(self) -> "SpokenSentences":
-        """Return what ValidationBatches asks for lengths."""
-        return self
-
-    def lengths(self) -> np.ndarray:
-        """Return the samples of every recording, (recordings,)."""
-        return self.spoken.samples
 
     def bucket_keys(self, bucket_by: BucketBy) -> list[np.ndarray]:
         """Return the lengths that batches are sorted by, (recordings,): of the audio, whatever is asked."""

@@ -85,7 +85,7 @@ class SpeechTask:
         """Return the batches of ``mode`` ("train" or "valid")."""
         tokens, audio = (getattr(args, f"{mode}_{kind}") for kind in ("tokens", "audio"))
         langs = {"text": args.tgt_lang, "src_text": args.src_lang}
-        dataset: Any = read_spoken(
+        dataset = read_spoken(
             Path(tokens), list(map(Path, audio)), {name: lang for name, lang in langs.items() if lang}
         )
         distributed = distributed_option.distributed

@@ -2,13 +2,10 @@
 
 import logging
 import shutil
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from synthst.errors import ConfigError, SynthstError
 from synthst.espnet.finish import finish_training
@@ -25,7 +22,7 @@ from synthst.espnet.speech_origin import (
     refuse_other_encoder,
 )
 from synthst.espnet.speech_task import SpeechTask, SpokenASRTask, SpokenSTTask
-from synthst.espnet.train import attention_kernels, log_to
+from synthst.espnet.train import attention_kernels, log_to, run_espnet
 from synthst.tokens import Tokenizer, read_tokens
 
 logger = logging.getLogger(__name__)
@@ -143,7 +140,7 @@ def run_job(job: SpeechJob, out: Path, labels: Labels) -> None:
     try:
         config = espnet_options(job, folder, spoken.rate)
         with log_to(folder / "train.log"), attention_kernels(job.ngpu):
-            run_task(job.task, folder, config)
+            run_espnet(folder, config, job.task)
     except SynthstError:
         if not any((folder / name).exists() for name in ("checkpoint.pth", "resume.pth")):
             shutil.rmtree(folder)
@@ -222,14 +219,3 @@ def data_options(data: SpeechData, folder: Path) -> Options:
         options["src_token_list"] = Tokenizer(folder / "src.model").token_list()
         options["src_bpemodel"] = "src.model"
     return options
-
-
-def run_task(task: type[SpeechTask], folder: Path, options: Options) -> None:
-    """Hand the configuration to ESPnet's task as a file, as its own recipes do."""
-    path = folder / "espnet.yaml"
-    path.write_text(yaml.safe_dump(options, allow_unicode=True, sort_keys=False), encoding="utf-8")
-    with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", "No valid stats found"
-        )  # of the error rates that it does not compute
-        task.main(cmd=["--config", str(path)])

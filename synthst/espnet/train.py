@@ -190,13 +190,13 @@ def attention_kernels(ngpu: int) -> AbstractContextManager[None]:
     return nullcontext() if ngpu else sdpa_kernel(SDPBackend.MATH)
 
 
-def run_espnet(folder: Path, config: dict[str, Any]) -> None:
-    """Hand the configuration to ESPnet's task as a file, as its own recipes do."""
+def run_espnet(folder: Path, config: dict[str, Any], task: Any = TokenMTTask) -> None:
+    """Hand the configuration to an ESPnet task as a file, as its own recipes do."""
     path = folder / "espnet.yaml"
     path.write_text(yaml.safe_dump(config, allow_unicode=True, sort_keys=False), encoding="utf-8")
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "No valid stats found")  # of the BLEU that it does not compute
-        TokenMTTask.main(cmd=["--config", str(path)])
+        warnings.filterwarnings("ignore", "No valid stats found")  # of scores that it does not compute
+        task.main(cmd=["--config", str(path)])
 
 
 @contextmanager

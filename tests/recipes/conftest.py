@@ -106,7 +106,7 @@ def trained(mt1: Mt1) -> Mt1:
 
 @pytest.fixture(scope="session")
 def st1(tmp_path_factory: pytest.TempPathFactory) -> Mt1:
-    """The speech recipe after full runs for real, synth and synth_asr, the last with the in-domain teacher."""
+    """The speech recipe after full runs for real, synth and, by the in-domain teacher, synth_asr."""
     recipe = Mt1(tmp_path_factory.mktemp("st1"), SPEECH_RECIPE, {"student": "6x3"})
     make_packages(recipe.folder / "debs")
     write_settings(recipe.folder / "conf", SPEECH_SETTINGS)

@@ -1,4 +1,4 @@
-"""The recipe egs/libreoffice/st1 end to end: directories, fair comparison, verified start, word error rate."""
+"""The recipe egs/libreoffice/st1 end to end: fair comparison, verified start, expansion, word error rate."""
 
 import json
 from pathlib import Path
