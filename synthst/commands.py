@@ -93,15 +93,14 @@ def make_teacher(
 ) -> None:
     """Train the teacher "own" on ``data`` into ``out``, or make ``out`` name one made elsewhere, KIND:PATH.
 
-    ``init`` is a teacher trained here to begin with, for one of another domain.
-
-    ``sources`` is what it will translate: a file of translations must have all of it.
+    ``init`` is a teacher of ours to begin with. A file of translations must have all ``sources``.
     """
     if teacher != "own":
         take_teacher(teacher, out, data=sources, src=src)
         return
     from synthst.espnet.train import train_model  # torch takes seconds to load, a file needs none
 
+    shape = f"{model.encoder_layers}x{model.decoder_layers}"
     tokens = {part: out.with_name(f"{out.name}_tokens_{part}") for part in ("train", "dev")}
     write_tokens(data, tokens["train"], langs=[src, tgt], tokenizers=tokenizers)
     write_tokens(dev, tokens["dev"], langs=[src, tgt], tokenizers=tokenizers)
@@ -115,7 +114,7 @@ def make_teacher(
         model=model,
         training=training,
         init=init,
-        labels={"targets": "teacher", "student": f"{model.encoder_layers}x{model.decoder_layers}"},
+        labels={"targets": "teacher", "student": shape if init is None else f"{shape} tuned"},
         ngpu=ngpu,
     )
 
@@ -263,7 +262,7 @@ def report(
 def is_recogniser(model: Path) -> bool:
     """Tell whether a trained model writes transcripts."""
     trained = json.loads((model / "train.json").read_text(encoding="utf-8"))
-    return bool(trained["settings"].get("task") == "asr")
+    return bool(trained.get("settings", {}).get("task") == "asr")
 
 
 def score_recogniser(model: Path, data: Path, test_sets: list[str], src: str) -> list[str]:

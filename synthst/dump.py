@@ -4,12 +4,10 @@ A dump has audio/ and the tables wav.scp, utt2dur, utt2num_samples, utt2source a
 by part into ``.<name>.unfinished`` beside it; there a run that was stopped goes on.
 """
 
-import fcntl
 import hashlib
 import heapq
 import logging
 import os
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,17 +19,16 @@ from typing import Any, Literal
 
 import numpy as np
 
-from synthst.atomic import unwritable
-from synthst.dump_parts import DumpOptions, DumpRow, read_part, speed_prefix, sync_folder
+from synthst.dump_parts import DumpOptions, DumpRow, read_part, speed_prefix
 from synthst.dump_pool import Part, Progress, remove_half_written, write_parts
 from synthst.errors import ConfigError, DataError
 from synthst.info import info_path, is_made, read_info, write_info
 from synthst.speechdir import read_utterances
 from synthst.tables import JoinedRow, join_tables, write_tables
+from synthst.unfinished import unfinished_directory
 
 logger = logging.getLogger(__name__)
 
-LOCK_SECONDS = 10.0  # the workers of a killed run need a moment to notice
 DUMP_TABLES = ("wav.scp", "utt2dur", "utt2num_samples", "utt2source", "utt2spk")
 
 
@@ -73,18 +70,13 @@ def dump_audio(
     options = DumpOptions(rate, audio_format, tuple(map(float, speeds)), prefix, channel)
     workers = len(os.sched_getaffinity(0)) if workers is None else workers
     _check_options(options, workers, part_utterances)
-    made_by = {
-        "step": "dump_audio",
-        "data": data,
-        "checksum_of_tables": _checksum(data),
-        **asdict(options),
-        "part_utterances": part_utterances,
-    }
+    made_by = {"step": "dump_audio", "data": data, "checksum_of_tables": _checksum(data)}
+    made_by |= {**asdict(options), "part_utterances": part_utterances}
     if is_made(out, made_by):
         logger.info("%s is there already", out)
         return
     utterances = _count_utterances(data, options)
-    with _unfinished_directory(out, made_by) as folder:
+    with _dump_directory(out, made_by) as folder:
         if not read_info(folder)["counts"]:
             parts = _list_parts(data, folder / "audio", part_utterances)
             with Progress(out, utterances) as progress:
@@ -175,57 +167,20 @@ def _list_parts(data: Path, audio: Path, part_utterances: int) -> Iterator[Part]
 
 
 @contextmanager
-def _unfinished_directory(out: Path, made_by: dict[str, object]) -> Iterator[Path]:
-    """Make the directory that becomes ``out``, or go on in that of a run that was stopped.
-
-    It is for one process at a time, and stays when the block raises.
-    """
-    folder = out.parent / f".{out.name}.unfinished"
-    try:
-        (folder / "audio").mkdir(parents=True, exist_ok=True)
-        lock = _lock(folder)
-    except OSError as error:
-        raise unwritable(folder, error) from error
-    try:
+def _dump_directory(out: Path, made_by: dict[str, object]) -> Iterator[Path]:
+    """Make the directory that becomes ``out``, or go on in that of a run that was stopped."""
+    with unfinished_directory(out) as folder:
+        (folder / "audio").mkdir(exist_ok=True)
         if not info_path(folder).exists():
             write_info(folder, made_by)
         assert is_made(folder, made_by)
-        remove_half_written(folder / "audio")
-        yield folder
-        _finish(folder, out)
-    finally:
-        remove_half_written(folder / "audio")
-        os.close(lock)
-
-
-def _lock(folder: Path) -> int:
-    """Lock a directory and return the descriptor that holds the lock."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    give_up = time.monotonic() + LOCK_SECONDS
-    while True:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            break
-        except BlockingIOError as error:
-            if time.monotonic() > give_up:
-                os.close(descriptor)
-                raise DataError(f"{folder} is in use; wait for the process that writes there") from error
-            time.sleep(0.05)
-    if folder.exists() and os.path.samestat(os.fstat(descriptor), os.stat(folder)):
-        return descriptor
-    os.close(descriptor)
-    raise DataError(f"{folder} was finished or removed by another process meanwhile; run again")
-
-
-def _finish(folder: Path, out: Path) -> None:
-    """Give the complete directory its name; the rows of its parts are in its tables now."""
-    for rows in folder.glob("audio/*/*.rows"):
-        rows.unlink()
-    if os.path.lexists(out):
-        raise DataError(f"{out} came into being meanwhile; remove it and run again")
-    sync_folder(folder)
-    os.rename(folder, out)
-    sync_folder(out.parent)
+            remove_half_written(folder / "audio")
+            yield folder
+        finally:
+            remove_half_written(folder / "audio")
+        for rows in folder.glob("audio/*/*.rows"):  # they are in the tables now
+            rows.unlink()
 
 
 def _write_tables(folder: Path, out: Path, options: DumpOptions, utterances: int) -> dict[str, int]:

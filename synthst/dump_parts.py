@@ -21,6 +21,7 @@ from synthst.audio import Recording, Samples, open_recording, resample
 from synthst.errors import DataError
 from synthst.speechdir import Utterance
 from synthst.tables import read_table, write_table
+from synthst.unfinished import sync_folder
 
 Pcm = np.ndarray[Any, np.dtype[np.int16]]
 
@@ -204,12 +205,3 @@ class _ArkWriter:
         offset = self._file.tell() + len(utterance.encode()) + 1
         self._file.write(content.getbuffer())
         return f"{self.NAME}:{offset}"
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -16,7 +16,7 @@ import pytest
 import soundfile
 from toy_dump import RATE, make_data, tone, tree
 
-from synthst import dump, dump_parts
+from synthst import dump_parts
 from synthst.audio import read_audio
 from synthst.dump import dump_audio, read_dump
 from synthst.errors import DataError
@@ -157,7 +157,7 @@ def test_two_runs_of_the_same_dump_do_not_write_at_once(
 ) -> None:
     make_data(tmp_path, [1600] * 6)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(dump, "LOCK_SECONDS", 0.1)
+    monkeypatch.setattr("synthst.unfinished.LOCK_SECONDS", 0.1)
     process = start_run_that_stops(tmp_path, 1)
     with pytest.raises(DataError, match=r"\.dump\.unfinished is in use"):
         dump_audio(Path("data"), Path("dump"), part_utterances=2, workers=1)

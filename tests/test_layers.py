@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "synthst"
 LAYERS = [
     {"errors"},
-    {"atomic", "sorting", "info", "tables", "sampling", "speechtables", "datadir"},
+    {"atomic", "sorting", "info", "tables", "sampling", "speechtables", "unfinished", "datadir"},
     {"store", "lookup", "tokens", "audio", "speechdir", "speed", "dump", "dump_parts", "dump_pool"},
     {"corpora", "teacher", "targets", "espnet", "score", "wer"},
     {"report", "recipe", "commands", "speech_commands", "cli"},

@@ -149,7 +149,7 @@ def test_speak_datadir_begins_anew_when_the_texts_are_others(tmp_path: Path) -> 
 def test_speak_datadir_refuses_a_place_where_another_process_writes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spoken_parts, "LOCK_SECONDS", 0.0)
+    monkeypatch.setattr("synthst.unfinished.LOCK_SECONDS", 0.0)
     unfinished = tmp_path / ".out.unfinished"
     unfinished.mkdir()
     descriptor = os.open(unfinished, os.O_RDONLY)

@@ -49,19 +49,13 @@ def import_lhotse(
     ``{<lang>: text}``. Relative paths are below ``audio_root``, or the working directory. ``channel``
     replaces the supervisions' own, -1 mixes all; what has to be taken out of a file with several channels
     is written to ``out``/audio.
-
     Supervisions without a text, outside their recording or of no length are dropped and counted. Raises
     DataError for audio that is missing, for an id that two supervisions have, and for unknown recordings.
     """
     fields = _choose_fields(lang, text_fields)
     manifests = _choose_manifests(recordings, supervisions, cuts)
-    made_by = {
-        "step": "import_lhotse",
-        "manifests": manifests,
-        "text_fields": fields,
-        "audio_root": audio_root,
-        "channel": channel,
-    }
+    made_by: dict[str, object] = {"step": "import_lhotse", "manifests": manifests, "text_fields": fields}
+    made_by |= {"audio_root": audio_root, "channel": channel}
     if is_made(out, made_by):
         logger.info("%s is there already", out)
         return

@@ -15,7 +15,7 @@ from synthst.corpora.espeak import (
     hash_number,
     voice_names,
 )
-from synthst.corpora.spoken_parts import Sound, Spoken, Utterance, speak_parts, unfinished_directory
+from synthst.corpora.spoken_parts import Sound, Spoken, Utterance, planned_directory, speak_parts
 from synthst.datadir import is_made, table_names, text_path, write_info
 from synthst.errors import ConfigError, DataError
 from synthst.tables import JoinedRow, join_tables, write_tables
@@ -170,7 +170,7 @@ def _speak_rows(
         for name, texts in rows
     ]
     versions = {DISTRIBUTION: espeak_version()}
-    with unfinished_directory(out, {**made_by, **versions, "texts": _checksum(spoken)}) as folder:
+    with planned_directory(out, {**made_by, **versions, "texts": _checksum(spoken)}) as folder:
         results = list(speak_parts(spoken, folder / "audio", sound, workers=workers))
         _write_tables(folder, out, kept_langs, rows, spoken, results, counts)
         write_info(folder, made_by, counts=counts, parents=[data], packages=versions)

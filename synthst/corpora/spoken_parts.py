@@ -1,7 +1,6 @@
 """Speak many utterances in several processes, part by part: what a killed run has done stays done."""
 
 import ctypes
-import fcntl
 import json
 import logging
 import multiprocessing
@@ -9,7 +8,6 @@ import os
 import shutil
 import signal
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -29,11 +27,11 @@ from synthst.corpora.espeak import Pcm, hash_number, load_espeak
 from synthst.dump_parts import encode_flac, to_pcm
 from synthst.errors import DataError
 from synthst.tables import read_table, write_table
+from synthst.unfinished import unfinished_directory
 
 logger = logging.getLogger(__name__)
 
 PART_UTTERANCES = 200
-LOCK_SECONDS = 10.0  # what a killed run was just speaking may take a moment to end
 MIN_SECONDS = 0.1  # a text without a word gives a few silent milliseconds
 PARENT_DEATH_SIGNAL = 1  # Linux's prctl(PR_SET_PDEATHSIG)
 _RESULTS = "spoken"  # the table of a part: seconds, or the reason why there is no audio
@@ -168,47 +166,12 @@ def _read_part(folder: Path, part: Sequence[Utterance]) -> Iterator[Spoken]:
 
 
 @contextmanager
-def unfinished_directory(out: Path, plan: Mapping[str, object]) -> Iterator[Path]:
-    """Make ``.<name>.unfinished`` or go on in it; it becomes ``out`` when the block ends without an error.
-
-    It is made anew if it was for another ``plan``. Raises DataError when another process writes there.
-    """
-    folder = out.parent / f".{out.name}.unfinished"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise unwritable(folder, error) from error
-    with _locked(folder):
+def planned_directory(out: Path, plan: Mapping[str, object]) -> Iterator[Path]:
+    """Make an `unfinished_directory`, or go on in one that was stopped if it had the same ``plan``."""
+    with unfinished_directory(out) as folder:
         _keep_if_planned(folder, json.dumps(plan, default=str).encode())
         yield folder
-        if os.path.lexists(out):
-            raise DataError(f"{out} came into being meanwhile; remove it and run again")
-        folder.rename(out)
     (out / _PLAN).unlink()
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        _lock(descriptor, folder)
-        if not (folder.exists() and os.path.samestat(os.fstat(descriptor), os.stat(folder))):
-            raise DataError(f"{folder} was finished by another process meanwhile; run again")
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _lock(descriptor: int, folder: Path) -> None:
-    give_up = time.monotonic() + LOCK_SECONDS
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError as error:
-            if time.monotonic() > give_up:
-                raise DataError(f"{folder} is in use; wait for the process that writes there") from error
-            time.sleep(0.05)
 
 
 def _keep_if_planned(folder: Path, plan: bytes) -> None:

@@ -35,16 +35,11 @@ class ModelConfig:
 
 
 @dataclass(frozen=True)
-class TrainingConfig:
+class ScheduleConfig:
     """How long and how fast to train; the paper states lr 0.001 and 150,000 steps on 16 GPUs only."""
 
     max_steps: int = 150_000
     """Optimiser steps."""
-    batch_tokens: int = 12_000
-    """Positions, padding included, in one optimiser step: of the source, or see ``bucket_by``."""
-    bucket_by: Literal["src", "both"] = "src"
-    """Batches of like source lengths, the same for all targets; or of like lengths on both sides, with less
-    padding, counting the longer side."""
     accumulate: int = 1
     """Batches that one optimiser step is cut into, to save memory."""
     learning_rate: float = 1e-3
@@ -57,9 +52,9 @@ class TrainingConfig:
     """Checkpoints with the lowest validation loss whose weights are averaged."""
     seed: int = 1
     workers: int = 1
-    """Processes that make batches; they do not change the batches. 0: the training process itself."""
+    """Processes that make the batches; they do not change the batches. 0: the training process itself."""
     bfloat16: bool | Literal["auto"] = False
-    """Matrix products in bfloat16, weights and sums in float32; auto: where the hardware has them."""
+    """Matrix products in bfloat16, all else in float32; auto: where the hardware has them."""
 
     def __post_init__(self) -> None:
         """Refuse schedules that cannot run."""
@@ -68,7 +63,7 @@ class TrainingConfig:
                 f"training.warmup_steps {self.warmup_steps} must be above 0 and below "
                 f"training.max_steps {self.max_steps}"
             )
-        for name in ("batch_tokens", "accumulate", "validate_every", "average_best"):
+        for name in ("accumulate", "validate_every", "average_best"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"training.{name} must be at least 1, not {getattr(self, name)}")
 
@@ -76,3 +71,20 @@ class TrainingConfig:
     def epochs(self) -> int:
         """Return the number of ESPnet epochs: the stretches between two validations."""
         return -(-self.max_steps // self.validate_every)
+
+
+@dataclass(frozen=True)
+class TrainingConfig(ScheduleConfig):
+    """How to train on text."""
+
+    batch_tokens: int = 12_000
+    """Positions, padding included, in one optimiser step: of the source, or see ``bucket_by``."""
+    bucket_by: Literal["src", "both"] = "src"
+    """Batches of like source lengths, the same for all targets; or of like lengths on both sides, with less
+    padding, counting the longer side."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot run."""
+        super().__post_init__()
+        if self.batch_tokens < 1:
+            raise ConfigError(f"training.batch_tokens must be at least 1, not {self.batch_tokens}")

@@ -1,12 +1,12 @@
 """The settings of recognisers and speech translators; the defaults are the paper's where it states them."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from synthst.errors import ConfigError
-from synthst.espnet.config import TrainingConfig
+from synthst.espnet.config import ScheduleConfig
 
 
 @dataclass(frozen=True)
@@ -101,41 +101,21 @@ def _require(holds: bool, name: str, wanted: str, found: object) -> None:
 
 
 @dataclass(frozen=True)
-class SpeechTrainingConfig:
-    """How long and how fast to train; see TrainingConfig."""
+class SpeechTrainingConfig(ScheduleConfig):
+    """How to train on speech."""
 
-    max_steps: int = 150_000
-    """Optimiser steps."""
     batch_seconds: float = 2_000.0
     """Audio, padding included, in one optimiser step."""
-    accumulate: int = 1
-    """Batches that one optimiser step is cut into, to save memory."""
-    learning_rate: float = 1e-3
-    min_learning_rate: float = 1e-5
-    warmup_steps: int = 4_000
-    clip_norm: float = 1.0
-    validate_every: int = 1_000
-    """Steps between two validations, each of which writes a checkpoint."""
-    average_best: int = 5
-    """Checkpoints with the lowest validation loss whose weights are averaged."""
-    seed: int = 1
-    workers: int = 1
-    """Processes that read audio; they do not change the batches. 0: the training process itself."""
-    bfloat16: bool | Literal["auto"] = False
-    """Matrix products in bfloat16, weights, features and losses in float32; auto: where the hardware has
-    them."""
 
     def __post_init__(self) -> None:
-        """Refuse schedules that cannot run."""
+        """Refuse what cannot run."""
+        super().__post_init__()
         if not self.batch_seconds > 0:
             raise ConfigError(f"training.batch_seconds must be above 0, not {self.batch_seconds}")
-        self.in_samples(16_000)
 
-    def in_samples(self, rate: int) -> TrainingConfig:
-        """Return the same for batches that are counted in samples at ``rate`` Hz, with its checks."""
-        options = asdict(self)
-        seconds = options.pop("batch_seconds")
-        return TrainingConfig(batch_tokens=max(1, round(seconds * rate)), **options)
+    def batch_samples(self, rate: int) -> int:
+        """Return the samples, padding included, at ``rate`` Hz in one batch."""
+        return max(1, round(self.batch_seconds * rate / self.accumulate))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from synthst.espnet.config import TrainingConfig
 from synthst.espnet.speech_config import InitConfig, SpeechModelConfig, SpeechTrainingConfig
 from synthst.espnet.train import optimisation_config
 
@@ -102,12 +101,9 @@ def training_options(
     training: SpeechTrainingConfig, init: InitConfig, rate: int, ngpu: int
 ) -> dict[str, Any]:
     """Return the options of optimiser, schedule and batches."""
-    in_samples: TrainingConfig = training.in_samples(rate)
-    options = optimisation_config(in_samples, ngpu)
-    options["batch_samples"] = options.pop("batch_tokens")
-    options.pop("bucket_by", None)
     return {
-        **options,
+        **optimisation_config(training, ngpu),
+        "batch_samples": training.batch_samples(rate),
         "scheduler": "warmupbygroup",
         "frozen_steps": init.frozen_steps,
         "encoder_learning_rate": init.encoder_learning_rate,

@@ -18,13 +18,12 @@ with lean_imports():
     from espnet2.tasks.asr import ASRTask
     from espnet2.tasks.st import STTask
 
-from synthst.espnet.batches import TrainingBatches, ValidationBatches
 from synthst.espnet.init import Part, initialise, write_report
 from synthst.espnet.loss import SmoothedCrossEntropy
 from synthst.espnet.speech_batches import read_spoken
 from synthst.espnet.speech_loss import ctc_per_token
 from synthst.espnet.speech_trainer import SpeechTrainer, split_encoder
-from synthst.espnet.task import is_first_process
+from synthst.espnet.task import build_batches, is_first_process, scale_embeddings
 
 
 class SpeechTask:
@@ -88,23 +87,7 @@ class SpeechTask:
         dataset = read_spoken(
             Path(tokens), list(map(Path, audio)), {name: lang for name, lang in langs.items() if lang}
         )
-        distributed = distributed_option.distributed
-        ranks: dict[str, Any] = {
-            "rank": distributed_option.dist_rank if distributed else 0,
-            "ranks": distributed_option.dist_world_size if distributed else 1,
-        }
-        if mode != "train":
-            return ValidationBatches(dataset, batch_tokens=args.batch_samples, **ranks)
-        return TrainingBatches(
-            dataset,
-            batch_tokens=args.batch_samples,
-            steps_per_epoch=args.batches_per_epoch,
-            max_steps=args.max_batches,
-            seed=args.seed,
-            workers=args.num_workers,
-            pin_memory=args.ngpu > 0,
-            **ranks,
-        )
+        return build_batches(dataset, args, distributed_option, mode, batch_tokens=args.batch_samples)
 
 
 class SpokenASRTask(SpeechTask, ASRTask):  # type: ignore[misc]  # espnet2 has no types
@@ -136,7 +119,7 @@ def find_parts(args: argparse.Namespace) -> list[Part]:
 def adapt_model(model: Any, args: argparse.Namespace, criterion: str) -> Any:
     """Replace the losses, narrow the subsampling, scale embeddings, and compute in bfloat16 if asked to.
 
-    A model that ESPnet itself trained keeps its own losses. As to the embeddings see TokenMTTask.
+    A model that ESPnet itself trained keeps its own losses.
     """
     smoothing = getattr(args, "label_smoothing", None)
     if smoothing is not None:
@@ -146,9 +129,7 @@ def adapt_model(model: Any, args: argparse.Namespace, criterion: str) -> Any:
     channels = getattr(args, "subsampling_channels", None)
     if channels is not None:
         narrow_subsampling(model.encoder.embed, channels)
-    for module in model.modules():
-        if isinstance(module, torch.nn.Embedding):
-            torch.nn.init.normal_(module.weight, std=module.embedding_dim**-0.5)
+    scale_embeddings(model)
     if getattr(args, "cpu_bfloat16", False):  # the trainer's own autocast is for GPUs only
         model.frontend.forward = torch.autocast("cpu", enabled=False)(model.frontend.forward)
         model.forward = torch.autocast("cpu", torch.bfloat16)(model.forward)

@@ -3,7 +3,6 @@
 import argparse
 import logging
 import os
-import pickle
 import time
 import zipfile
 from pathlib import Path
@@ -22,7 +21,13 @@ from espnet2.train.trainer import Trainer
 from espnet2.utils.types import str2bool
 
 from synthst.errors import DataError
-from synthst.espnet.batches import ParallelTokens, TrainingBatches, ValidationBatches
+from synthst.espnet.batches import (
+    BucketBy,
+    BucketedDataset,
+    ParallelTokens,
+    TrainingBatches,
+    ValidationBatches,
+)
 from synthst.espnet.loss import SmoothedCrossEntropy
 from synthst.tokens import read_tokens
 
@@ -117,8 +122,46 @@ def load_weights(model: torch.nn.Module, weights: Path) -> None:
     try:
         states = torch.load(weights, map_location="cpu", weights_only=True)
         model.load_state_dict(states, strict=True)
-    except (RuntimeError, EOFError, OSError, TypeError, pickle.UnpicklingError) as error:
+    except Exception as error:  # torch raises nearly anything for a file that is none of its own
         raise DataError(f"{weights}: does not fit the model that was configured: {error}") from error
+
+
+def build_batches(
+    dataset: BucketedDataset,
+    args: argparse.Namespace,
+    distributed: DistributedOption,
+    mode: str,
+    *,
+    batch_tokens: int,
+    bucket_by: BucketBy = "src",
+) -> AbsIterFactory:
+    """Return the batches of ``mode`` ("train" or "valid") for this process."""
+    rank, ranks = distributed.dist_rank or 0, distributed.dist_world_size or 1
+    if mode != "train":
+        return ValidationBatches(dataset, batch_tokens=batch_tokens, rank=rank, ranks=ranks)
+    return TrainingBatches(
+        dataset,
+        batch_tokens=batch_tokens,
+        bucket_by=bucket_by,
+        steps_per_epoch=args.batches_per_epoch,
+        max_steps=args.max_batches,
+        seed=args.seed,
+        workers=args.num_workers,
+        pin_memory=args.ngpu > 0,
+        rank=rank,
+        ranks=ranks,
+    )
+
+
+def scale_embeddings(model: torch.nn.Module) -> None:
+    """Draw the embeddings from N(0, 1 / width).
+
+    ESPnet draws them from N(0, 1) and multiplies by sqrt(width), which drowns the positions; this is what
+    that factor is meant for (Vaswani et al. 2017, section 3.4).
+    """
+    for module in model.modules():
+        if isinstance(module, torch.nn.Embedding):
+            torch.nn.init.normal_(module.weight, std=module.embedding_dim**-0.5)
 
 
 class TokenMTTask(MTTask):  # type: ignore[misc]
@@ -145,20 +188,14 @@ class TokenMTTask(MTTask):  # type: ignore[misc]
 
     @classmethod
     def build_model(cls, args: argparse.Namespace) -> ESPnetMTModel:
-        """Build ESPnet's model; replace its loss, and scale its embeddings.
-
-        ESPnet draws embeddings from N(0, 1) and multiplies them by sqrt(width), which drowns the positions;
-        N(0, 1 / width) is what that factor is meant for (Vaswani et al. 2017, section 3.4).
-        """
+        """Build ESPnet's model; replace its loss, and scale its embeddings."""
         model = super().build_model(args)
         smoothing = getattr(args, "label_smoothing", None)
         if smoothing is not None:  # a model that ESPnet itself trained keeps its own loss
             model.criterion_mt = SmoothedCrossEntropy(model.vocab_size, smoothing, model.ignore_id)
         if getattr(args, "cpu_bfloat16", False):  # the trainer's own autocast is for GPUs only
             model.forward = torch.autocast("cpu", torch.bfloat16)(model.forward)
-        for module in model.modules():
-            if isinstance(module, torch.nn.Embedding):
-                torch.nn.init.normal_(module.weight, std=module.embedding_dim**-0.5)
+        scale_embeddings(model)
         return model
 
     @classmethod
@@ -180,21 +217,6 @@ class TokenMTTask(MTTask):  # type: ignore[misc]
         """Return the batches of ``mode`` ("train" or "valid")."""
         folder = Path(args.train_tokens if mode == "train" else args.valid_tokens)
         dataset = ParallelTokens(read_tokens(folder, args.src_lang), read_tokens(folder, args.tgt_lang))
-        distributed = distributed_option.distributed
-        ranks = {
-            "rank": distributed_option.dist_rank if distributed else 0,
-            "ranks": distributed_option.dist_world_size if distributed else 1,
-        }
-        if mode != "train":
-            return ValidationBatches(dataset, batch_tokens=args.batch_tokens, **ranks)
-        return TrainingBatches(
-            dataset,
-            batch_tokens=args.batch_tokens,
-            bucket_by=args.bucket_by,
-            steps_per_epoch=args.batches_per_epoch,
-            max_steps=args.max_batches,
-            seed=args.seed,
-            workers=args.num_workers,
-            pin_memory=args.ngpu > 0,
-            **ranks,
+        return build_batches(
+            dataset, args, distributed_option, mode, batch_tokens=args.batch_tokens, bucket_by=args.bucket_by
         )

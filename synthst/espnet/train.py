@@ -12,7 +12,7 @@ import torch
 import yaml
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from synthst.espnet.config import ModelConfig, TrainingConfig
+from synthst.espnet.config import ModelConfig, ScheduleConfig, TrainingConfig
 from synthst.espnet.finish import finish_training
 from synthst.espnet.settings import (
     claim_folder,
@@ -96,6 +96,8 @@ def espnet_config(
         "use_preprocessor": False,
         **model_config(model, shared_vocabulary=src_tokens == tgt_tokens),
         **optimisation_config(training, ngpu),
+        "batch_tokens": -(-training.batch_tokens // training.accumulate),
+        "bucket_by": training.bucket_by,
     }
 
 
@@ -136,7 +138,7 @@ def model_config(model: ModelConfig, *, shared_vocabulary: bool) -> dict[str, An
     }
 
 
-def optimisation_config(training: TrainingConfig, ngpu: int) -> dict[str, Any]:
+def optimisation_config(training: ScheduleConfig, ngpu: int) -> dict[str, Any]:
     """Return ESPnet's options of optimiser, schedule, length and checkpoints."""
     bfloat16 = training.bfloat16 is True or (training.bfloat16 == "auto" and has_bfloat16(ngpu))
     return {
@@ -146,8 +148,6 @@ def optimisation_config(training: TrainingConfig, ngpu: int) -> dict[str, Any]:
         "num_workers": training.workers,
         "use_amp": bfloat16 and ngpu > 0,
         "cpu_bfloat16": bfloat16 and ngpu == 0,
-        "batch_tokens": -(-training.batch_tokens // training.accumulate),
-        "bucket_by": training.bucket_by,
         "batches_per_epoch": training.validate_every * training.accumulate,
         "max_batches": training.max_steps * training.accumulate,
         "max_epoch": training.epochs,

@@ -56,7 +56,9 @@ def test_students_share_audio_steps_and_settings_and_differ_in_their_targets(st1
 def test_every_encoder_begins_as_the_recognisers(st1: Mt1) -> None:
     for student in STUDENTS.values():
         proof = read_json(st1.exp / student / "init.json")
-        assert proof["encoder"]["checksum_after"] == proof["encoder"]["checksum_of_origin"]
+        encoder, decoder = proof["parts"]["encoder"], proof["untouched"]["decoder"]
+        assert encoder["checksum_after"] == encoder["checksum_of_origin"] != encoder["checksum_before"]
+        assert decoder["checksum_after"] == decoder["checksum_before"]
 
 
 def test_speech_with_transcripts_only_is_expanded_with_the_in_domain_teachers_targets(st1: Mt1) -> None:
