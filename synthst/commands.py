@@ -101,13 +101,11 @@ def make_teacher(
     from synthst.espnet.train import train_model  # torch takes seconds to load, a file needs none
 
     shape = f"{model.encoder_layers}x{model.decoder_layers}"
-    tokens = {part: out.with_name(f"{out.name}_tokens_{part}") for part in ("train", "dev")}
-    write_tokens(data, tokens["train"], langs=[src, tgt], tokenizers=tokenizers)
-    write_tokens(dev, tokens["dev"], langs=[src, tgt], tokenizers=tokenizers)
+    train, valid = (out.with_name(f"{out.name}_tokens_{part}") for part in ("train", "dev"))
+    write_tokens(data, train, langs=[src, tgt], tokenizers=tokenizers)
+    write_tokens(dev, valid, langs=[src, tgt], tokenizers=tokenizers)
     train_model(
-        tokens["train"],
-        tokens["dev"],
-        out,
+        *(train, valid, out),
         src=src,
         tgt=tgt,
         tokenizers=tokenizers,

@@ -11,8 +11,12 @@ import pytest
 import yaml
 from jsonargparse import ArgumentParser
 
-from synthst.commands import choose_subset, make_teacher
+from synthst.commands import choose_subset, decode, make_teacher
 from synthst.corpora.libreoffice import prepare_libreoffice
+from synthst.corpora.spoken import prepare_spoken_libreoffice, speak_datadir
+from synthst.corpora.wesnoth import prepare_wesnoth
+from synthst.dump import dump_audio
+from synthst.espnet.speech_config import InitConfig, SpeechModelConfig, SpeechTrainingConfig
 from synthst.tokens import train_tokenizers
 
 ROOT = Path(__file__).parent.parent
@@ -97,18 +101,44 @@ def test_types_are_checked_strictly() -> None:
     assert settings["tool"]["mypy"]["strict"] and settings["tool"]["mypy"]["packages"] == ["synthst"]
 
 
-SETTINGS_OF = {  # file -> the function whose options it fills
+def train_speech(
+    model: SpeechModelConfig = SpeechModelConfig(),  # noqa: B008 (frozen)
+    training: SpeechTrainingConfig = SpeechTrainingConfig(),  # noqa: B008
+    init: InitConfig = InitConfig(),  # noqa: B008
+) -> None:
+    """Stand for the two trainings of speech, whose module takes seconds to import."""
+
+
+SETTINGS_OF = {  # recipe and file, or file -> the function whose options it fills
     "prepare": prepare_libreoffice,
     "subset": choose_subset,
     "tokenizers": train_tokenizers,
+    "tokenizers_asr": train_tokenizers,
     "teacher": make_teacher,
-    "student": make_teacher,
+    "indomain": make_teacher,
+    "mt1/student": make_teacher,
+    "libreoffice/speak": prepare_spoken_libreoffice,
+    "steel_sky/speak": speak_datadir,
+    "wesnoth": prepare_wesnoth,
+    "audio": dump_audio,
+    "recogniser": train_speech,
+    "st1/student": train_speech,
+    "student_2x2": make_teacher,
+    "student_6x6": make_teacher,
+    "student_24x6": make_teacher,
+    "conformer_17x6": train_speech,
+    "conformer_6x3": train_speech,
+    "decode_beam4": decode,
+    "decode_st_beam4": decode,
 }
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("egs/*/mt1/conf/*/*.yaml")), ids=name_of)
-def test_a_presets_settings_are_accepted(path: Path) -> None:
-    function = SETTINGS_OF[path.stem]
+@pytest.mark.parametrize(
+    "path", sorted([*ROOT.glob("egs/*/*/conf/*/*.yaml"), *ROOT.glob("conf/*.yaml")]), ids=name_of
+)
+def test_settings_are_accepted(path: Path) -> None:
+    keys = {path.stem, *(f"{part}/{path.stem}" for part in path.parts)} & set(SETTINGS_OF)
+    (function,) = (SETTINGS_OF[key] for key in keys)
     parameters = inspect.signature(function).parameters.values()
     wanted = {parameter.name for parameter in parameters if parameter.default is parameter.empty}
     parser = ArgumentParser(exit_on_error=False)
