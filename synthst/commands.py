@@ -227,19 +227,19 @@ def report(
     title: str,
     command: str,
     baseline: str = "real",
+    samples: int = 5,
 ) -> None:
-    """Score every model of ``exp`` that has decoded test sets, compare them, and write them into ``out``."""
+    """Score every model of ``exp`` that has decoded test sets, compare them, and write them into ``out``.
+
+    ``samples`` sentences of the first test set are shown with all translations.
+    """
     models = sorted(path.parent for path in exp.glob("*/train.json"))
     if not models:
         raise DataError(f"{exp} holds no trained model; run stage 8 first")
     recognisers = [model for model in models if is_recogniser(model)]
     translators = [model for model in models if model not in recognisers]
     for model in translators:
-        for name in test_sets:
-            hyp, ref = text_path(model / f"decode_{name}", tgt), text_path(data / name, tgt)
-            scores = hyp.with_name("scores.json")
-            if hyp.exists() and (not scores.exists() or is_stale(scores, hyp, ref)):
-                score_system(hyp, ref, scores, tgt=tgt)
+        score_translator(model, data, test_sets, tgt)
     notes = [rate for model in recognisers for rate in score_recogniser(model, data, test_sets, src)]
     print(
         report_results(
@@ -252,6 +252,7 @@ def report(
             title=title,
             command=command,
             baseline=baseline,
+            samples=samples,
             notes=notes,
         )
     )
@@ -261,6 +262,15 @@ def is_recogniser(model: Path) -> bool:
     """Tell whether a trained model writes transcripts."""
     trained = json.loads((model / "train.json").read_text(encoding="utf-8"))
     return bool(trained.get("settings", {}).get("task") == "asr")
+
+
+def score_translator(model: Path, data: Path, test_sets: list[str], tgt: str) -> None:
+    """Score every test set that a model has decoded, unless it has been scored already."""
+    for name in test_sets:
+        hyp, ref = text_path(model / f"decode_{name}", tgt), text_path(data / name, tgt)
+        scores = hyp.with_name("scores.json")
+        if hyp.exists() and (not scores.exists() or is_stale(scores, hyp, ref)):
+            score_system(hyp, ref, scores, tgt=tgt)
 
 
 def score_recogniser(model: Path, data: Path, test_sets: list[str], src: str) -> list[str]:

@@ -57,4 +57,4 @@ run 10 "decode the test set" synthst translate_speech --models "[$student_dir, $
     "${gpu[@]}" --config "$shared/decode_st_$decode.yaml"
 uses real || run 10 "translate its transcripts" synthst translate_sets --models "[$teacher_dir]" --data "$corpus" --test_sets "[test]" "${pair[@]}" "${search[@]}"
 run 11 "score" synthst report --exp "$exp" --data "$corpus" --test_sets "[test]" "${pair[@]}" --out "$workdir/RESULTS.md" \
-    --title "Beneath a Steel Sky, $langs, preset $preset" --command "$started_with"
+    --title "Beneath a Steel Sky, $langs, preset $preset" --command "$started_with" --samples 10
