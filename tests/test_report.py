@@ -231,11 +231,12 @@ def test_scores_of_a_text_that_changed_are_not_reported(experiment: Experiment) 
 
 def test_unequal_training_and_cut_off_sentences_are_noted(experiment: Experiment) -> None:
     students = experiment.add("real", REAL), experiment.add("synth", SYNTH, steps=1800)
-    decode = {"sentences": 40, "seconds": 0, "cut_off": 3}
+    decode = {"sentences": 40, "seconds": 0, "cut_off": 3, "too_short": 2}
     (students[1] / "decode_test" / "decode.json").write_text(json.dumps(decode), encoding="utf-8")
     words = " ".join(experiment.report(*students).split())
     assert "trained for 1,800 steps, real for 900." in words
     assert "3 translations were cut off at the length limit." in words
+    assert "2 utterances were too short for the model and got an empty translation." in words
 
 
 def test_two_baselines_of_one_description_are_refused(experiment: Experiment) -> None:

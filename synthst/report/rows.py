@@ -56,6 +56,8 @@ def read_row(student: Path, data: Path, test_set: str, *, tgt: str) -> ResultRow
     cut_off, seconds, sentences = (_number(decode.get(k)) for k in ("cut_off", "seconds", "sentences"))
     if cut_off:
         notes.append(f"{cut_off:,.0f} translations were cut off at the length limit")
+    if too_short := _number(decode.get("too_short")):
+        notes.append(f"{too_short:,.0f} utterances were too short for the model and got an empty translation")
     return ResultRow(
         directory=student,
         targets=str(train.get("targets", student.name)),
