@@ -98,7 +98,7 @@ def start_run_that_stops(folder: Path, workers: int) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     command = [sys.executable, "-c", STOPPED_RUN, str(workers)]
     process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE)
-    assert process.stdout is not None and process.stdout.readline() == b"ready\n"
+    assert process.stdout is not None and process.stdout.readline().startswith(b"ready")
     return process
 
 

@@ -350,8 +350,9 @@ def test_bfloat16_on_a_cpu_learns_too(task: Task, trained: Path, tmp_path: Path)
 
 
 def test_accumulating_cuts_a_step_into_batches() -> None:
-    config = optimisation_config(dataclasses.replace(TRAINING, accumulate=3), ngpu=0)
-    assert config["batch_tokens"] == 134  # 400 / 3, rounded up
+    training = dataclasses.replace(TRAINING, accumulate=3)
+    config = optimisation_config(training, ngpu=0)
+    assert training.tokens_per_batch == 134  # 400 / 3, rounded up
     assert (config["batches_per_epoch"], config["max_batches"], config["accum_grad"]) == (12, 36, 3)
     assert config["max_epoch"] == 3
 

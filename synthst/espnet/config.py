@@ -88,3 +88,8 @@ class TrainingConfig(ScheduleConfig):
         super().__post_init__()
         if self.batch_tokens < 1:
             raise ConfigError(f"training.batch_tokens must be at least 1, not {self.batch_tokens}")
+
+    @property
+    def tokens_per_batch(self) -> int:
+        """Return the positions of one of the batches that a step is cut into."""
+        return -(-self.batch_tokens // self.accumulate)

@@ -96,7 +96,7 @@ def espnet_config(
         "use_preprocessor": False,
         **model_config(model, shared_vocabulary=src_tokens == tgt_tokens),
         **optimisation_config(training, ngpu),
-        "batch_tokens": -(-training.batch_tokens // training.accumulate),
+        "batch_tokens": training.tokens_per_batch,
         "bucket_by": training.bucket_by,
     }
 

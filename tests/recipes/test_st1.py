@@ -72,13 +72,9 @@ def test_speech_with_transcripts_only_is_expanded_with_the_in_domain_teachers_ta
 
 
 def test_audio_is_dumped_once_for_all_targets_with_copies_at_other_speeds(st1: Mt1) -> None:
-    dumps = {path.name: ids(path / "wav.scp") for path in (st1.work / "dump/en-de-mini").iterdir()}
-    assert {name: len(found) for name, found in dumps.items()} == {
-        "train": 120,
-        "train_asr": 80,
-        "dev": 12,
-        "test": 12,
-    }
+    for name, speeds in (("train", 2), ("train_asr", 2), ("dev", 1), ("test", 1)):
+        dumped, spoken = st1.work / "dump/en-de-mini" / name, st1.data / "corpus" / name
+        assert len(ids(dumped / "wav.scp")) == speeds * len(ids(spoken / "wav.scp")) > 0
 
 
 def test_results_tell_scores_and_the_word_error_rate(st1: Mt1) -> None:
