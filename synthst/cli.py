@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def describe_commands() -> str:
     """Return the help of `synthst --help`."""
-    lines = [f"  {name:<20} {line}" for name, (_, _, line) in COMMANDS.items()]
+    lines = [f"  {name:<27}{line}" for name, (_, _, line) in COMMANDS.items()]
     return "\n".join([USAGE, "", *lines])
 
 
