@@ -92,7 +92,7 @@ def assert_same(ours: Sequence[Sequence[Hypothesis]], wanted: Sequence[Sequence[
         assert [hyp.ranked_by for hyp in mine] == pytest.approx([hyp.ranked_by for hyp in theirs], abs=1e-4)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_the_best_hypothesis_does_not_depend_on_how_many_are_kept(seed: int) -> None:
     model, sources = tiny_model(seed), make_sources(8, seed)
     options = SearchOptions(beam=4, max_ratio=1, max_extra=1)  # so short that most are cut off
@@ -105,7 +105,7 @@ def test_the_best_hypothesis_does_not_depend_on_how_many_are_kept(seed: int) -> 
 
 @pytest.mark.parametrize("mean", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 def test_search_finds_the_nbest_of_espnets_beam_search(seed: int, kind: str, mean: bool) -> None:
     model, sources = tiny_model(seed, kind), make_sources(6, seed)
     beam, ratio = (2 + seed % 4, 1.5) if seed % 2 else (4, 2.3)
@@ -142,7 +142,7 @@ def decode_greedily(model: ESPnetMTModel, source: Sequence[int], limit: int) -> 
     return Hypothesis(tuple(tokens[1:]), score, False, score / len(tokens))
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_beam_1_and_sampling_from_1_token_are_greedy_search(seed: int) -> None:
     model, sources = tiny_model(seed), make_sources(8, seed)
     wanted = [[decode_greedily(model, source, len(source) + 1 + 5)] for source in sources]
