@@ -103,9 +103,8 @@ def test_the_best_hypothesis_does_not_depend_on_how_many_are_kept(seed: int) -> 
         assert ranks == sorted(ranks, reverse=True)
 
 
-@pytest.mark.parametrize("mean", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("seed", "mean"), [(0, False), (1, True), (2, True)])
 def test_search_finds_the_nbest_of_espnets_beam_search(seed: int, kind: str, mean: bool) -> None:
     model, sources = tiny_model(seed, kind), make_sources(6, seed)
     beam, ratio = (2 + seed % 4, 1.5) if seed % 2 else (4, 2.3)

@@ -2,12 +2,12 @@
 
 Features are made one utterance at a time: the short-time Fourier transform mirrors the end of its input,
 which in a padded batch would be silence. Encoders read padded batches only on a GPU, and only where a trial
-shows that padding changes nothing (with relative positions of the "legacy" kind it does). On a CPU one
-utterance at a time is faster than a padded batch.
+shows that padding changes nothing (with relative positions of the "legacy" kind it does). On a CPU an
+utterance per thread is faster than a padded batch.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from copy import copy
 from typing import Any
@@ -17,17 +17,16 @@ import synthst.espnet.lean  # noqa: F401
 # isort: split
 import numpy as np
 import torch
-from espnet2.asr.espnet_model import ESPnetASRModel
 from espnet2.legacy.nets.pytorch_backend.transformer.subsampling import check_short_utt
-from espnet2.st.espnet_model import ESPnetSTModel
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from synthst.errors import ConfigError, DataError
+from synthst.espnet.cpu_layers import with_cpu_layers
+from synthst.espnet.encoder_pool import EncoderPool, SpeechModel
 
 logger = logging.getLogger(__name__)
 
-type SpeechModel = ESPnetASRModel | ESPnetSTModel
 Samples = np.ndarray[Any, np.dtype[np.float32]]
 
 TRIAL_FRAMES = (64, 45)
@@ -35,10 +34,11 @@ LARGEST_TRIAL_DIFFERENCE = 1e-3
 
 
 class SpeechEncoder:
-    """The part of ``model`` before its decoder, with weights in float32 and ``dtype`` by autocast.
+    """The part of ``model`` before its decoder, in ``dtype`` by autocast.
 
     ``together`` asks for padded batches, by default where the model is on a GPU; the attribute of that name
-    says whether they are used.
+    says whether they are used. On a CPU the encoder is a copy with faster layers, which runs on as many
+    threads as torch has when the first batch comes.
     """
 
     def __init__(
@@ -52,6 +52,9 @@ class SpeechEncoder:
         wanted = self.device.type != "cpu" if together is None else together
         self.together = wanted and self._padding_changes_nothing()
         logger.info("the encoder reads %s", "padded batches" if self.together else "single utterances")
+        if self.device.type == "cpu":
+            self._after_features.encoder = with_cpu_layers(model.encoder, dtype)
+        self._pool: EncoderPool | None = None
 
     @torch.inference_mode()
     def features(self, utterance: str, samples: Samples) -> Tensor | None:
@@ -71,21 +74,33 @@ class SpeechEncoder:
         too_short, _ = check_short_utt(getattr(self.model.encoder, "embed", None), features.size(1))
         return None if too_short else features[0]
 
-    @torch.inference_mode()
     def encode(self, features: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Return the encoder's output (utterances, longest, size) and its lengths (utterances,)."""
-        if self.together:
-            return self._encode_padded(features, self.dtype)
-        encoded = [self._encode_padded([one], self.dtype)[0][0] for one in features]
-        lengths = torch.tensor([len(one) for one in encoded], device=self.device)
-        return pad_sequence(encoded, batch_first=True), lengths
+        return next(self.encode_batches([features]))
 
-    def _encode_padded(self, features: Sequence[Tensor], dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        lengths = torch.tensor([len(one) for one in features], device=self.device)
-        padded = pad_sequence(list(features), batch_first=True)
-        with _autocast(self._after_features, self.device, dtype):
-            encoded, lengths = self._after_features.encode(padded, lengths)
-        return (encoded[0] if isinstance(encoded, tuple) else encoded), lengths
+    def encode_batches(self, batches: Iterable[Sequence[Tensor]]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield what `encode` returns for each batch; on a CPU's threads the next one is begun before."""
+        if self.together:
+            yield from map(self._encode_padded, batches)
+            return
+        for encoded in self._encode_singly(batches):
+            lengths = torch.tensor([len(one) for one in encoded], device=self.device)
+            yield pad_sequence(encoded, batch_first=True), lengths
+
+    def _encode_singly(self, batches: Iterable[Sequence[Tensor]]) -> Iterator[list[Tensor]]:
+        threads = torch.get_num_threads() if self.device.type == "cpu" else 1
+        if threads > 1:
+            self._pool = self._pool or EncoderPool(self._encode_one, self._after_features, threads)
+            yield from self._pool.encode_batches(batches)
+            return
+        for features in batches:
+            yield [self._encode_one(self._after_features, one) for one in features]
+
+    def _encode_one(self, model: SpeechModel, features: Tensor) -> Tensor:
+        return _encode(model, [features], self.dtype)[0][0]
+
+    def _encode_padded(self, features: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        return _encode(self._after_features, features, self.dtype)
 
     @torch.inference_mode()
     def _padding_changes_nothing(self) -> bool:
@@ -93,8 +108,8 @@ class SpeechEncoder:
         noise, size = torch.Generator().manual_seed(0), self.model.frontend.output_size()
         features = [torch.randn(n, size, generator=noise).to(self.device) for n in TRIAL_FRAMES]
         with torch.backends.cudnn.flags(allow_tf32=False):
-            together, lengths = self._encode_padded(features, torch.float32)
-            alone = [self._encode_padded([one], torch.float32)[0][0] for one in features]
+            together, lengths = _encode(self._after_features, features, torch.float32)
+            alone = [_encode(self._after_features, [one], torch.float32)[0][0] for one in features]
         if lengths.tolist() != [len(one) for one in alone]:
             return False
         differences = [float((a - t[: len(a)]).abs().max()) for a, t in zip(alone, together, strict=True)]
@@ -152,6 +167,16 @@ def _without_frontend(model: SpeechModel) -> SpeechModel:
     view._modules = dict(model._modules)
     view.frontend = view.normalize = None
     return view
+
+
+@torch.inference_mode()
+def _encode(model: SpeechModel, features: Sequence[Tensor], dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Return the encoder's output (utterances, longest, size) and its lengths, for features padded here."""
+    device = features[0].device
+    lengths = torch.tensor([len(one) for one in features], device=device)
+    with _autocast(model, device, dtype):
+        encoded, lengths = model.encode(pad_sequence(list(features), batch_first=True), lengths)
+    return (encoded[0] if isinstance(encoded, tuple) else encoded), lengths
 
 
 @contextmanager

@@ -14,9 +14,10 @@ from torch import Tensor
 
 from synthst.errors import ConfigError
 from synthst.espnet.beam import search_encoded
+from synthst.espnet.encoder_pool import SpeechModel
 from synthst.espnet.options import Hypothesis, SearchOptions
 from synthst.espnet.search import plan_batches
-from synthst.espnet.speech_encoder import Samples, SpeechEncoder, SpeechModel, model_rate
+from synthst.espnet.speech_encoder import Samples, SpeechEncoder, model_rate
 from synthst.espnet.stepdecoder import StepDecoder
 
 __all__ = ["FoundSpeech", "Hypothesis", "SearchOptions", "search_speech"]
@@ -61,6 +62,8 @@ def search_speech(
     So results come out of order, each with its id. The maximum length counts the encoder's frames, of which
     there are many more than tokens: a ``max_ratio`` of about 0.5 suits four-fold subsampling. A batch is
     measured in seconds, so ``batch_tokens`` is not used. ``encode_together``: see `SpeechEncoder`.
+    On a CPU, where a batch is encoded while the one before is searched, torch has fewer threads between
+    results, see `EncoderPool`, and as many as before at the end.
     Raises DataError for samples that are no audio, ConfigError for a model or options that cannot be served.
     """
     encoder = SpeechEncoder(model, getattr(torch, options.dtype), together=encode_together)
@@ -103,9 +106,10 @@ def _search_window(
     batch_samples: int,
 ) -> Iterator[FoundSpeech]:
     model = encoder.model
-    for indices in plan_batches([one.samples for one in window], batch_samples):
-        batch = [window[index] for index in indices]
-        encoded, lengths = encoder.encode([one.features for one in batch])
+    plan = plan_batches([one.samples for one in window], batch_samples)
+    batches = [[window[index] for index in indices] for indices in plan]
+    encodings = encoder.encode_batches([one.features for one in batch] for batch in batches)
+    for batch, (encoded, lengths) in zip(batches, encodings, strict=True):
         keys = torch.tensor([one.key for one in batch]) if options.sampling else None
         found = search_encoded(decoder, encoded, lengths, options, sos=model.sos, eos=model.eos, keys=keys)
         for one, hypotheses in zip(batch, found, strict=True):
