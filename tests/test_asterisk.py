@@ -97,7 +97,7 @@ def test_prepare_asterisk_leaves_what_is_there(tmp_path: Path) -> None:
     ("texts", "wavs", "message"),
     [
         (b"no gzip", WAVS, "core-sounds-en.txt.gz cannot be read"),
-        (gzip.compress(b"a: \xff"), WAVS, "core-sounds-en.txt.gz cannot be read"),
+        (gzip.compress(b"a: \xff", mtime=0), WAVS, "core-sounds-en.txt.gz cannot be read"),
         (LIST, {"activated": b"text named .wav"}, "activated.wav is no audio"),
         (LIST, {"activated": make_wav(np.stack([SAMPLES, SAMPLES], axis=1))}, "activated.wav has 2 channels"),
         (LIST, {}, "holds no prompt that"),

@@ -9,16 +9,19 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from espnet2.bin.st_inference import Speech2Text
-from espnet2.legacy.nets.beam_search import BeamSearch
-from espnet2.tasks.asr import ASRTask
-from espnet2.tasks.st import STTask
 
 from synthst.errors import ConfigError, DataError
 from synthst.espnet.encoder_pool import SpeechModel, with_modules_of_its_own
+from synthst.espnet.lean import lean_imports
 from synthst.espnet.options import Hypothesis, SearchOptions
 from synthst.espnet.speech_encoder import Samples, SpeechEncoder
 from synthst.espnet.speech_search import BATCHES_IN_WINDOW, search_speech
+
+with lean_imports():  # ten seconds become two where transformers is installed
+    from espnet2.bin.st_inference import Speech2Text
+    from espnet2.legacy.nets.beam_search import BeamSearch
+    from espnet2.tasks.asr import ASRTask
+    from espnet2.tasks.st import STTask
 
 RATE = 800
 MAX_RATIO = 0.7

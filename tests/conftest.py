@@ -1,0 +1,10 @@
+"""How the tests are shared out when several processes run them."""
+
+import pytest
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep each recipe's tests in one process, for they share what its stages made; the others go anywhere."""
+    for item in items:
+        if item.get_closest_marker("recipe"):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
