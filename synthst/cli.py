@@ -35,6 +35,7 @@ COMMANDS = {  # name -> (module, function, one line of help)
     "check_speech": ("speechdir", "check_speech", "check audio with limits of your own; drop what is bad"),
     "subset": ("commands", "choose_subset", "choose a nested subset and keep the rest apart"),
     "combine": ("datadir", "combine_datadirs", "put data directories together"),
+    "filter": ("targets.filter", "filter_datadir", "drop bad pairs of any data directory; say why"),
     "train_tokenizers": ("tokens", "train_tokenizers", "train SentencePiece models"),
     "tokens": ("tokens", "write_tokens", "turn a data directory into token arrays"),
     "train": ("espnet.train", "train_model", "train a student or a teacher"),
