@@ -1,53 +1,43 @@
-"""Join the sentences of a text table with a translation store, by hash and text, out of core."""
+"""Join the sentences of a text table with a translation store, by two hashes, out of core."""
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import batched
+from itertools import batched, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
 
-from synthst.atomic import scratch_directory
+from synthst.atomic import scratch_directory, unwritable
+from synthst.errors import DataError
 from synthst.store import PART_SCHEMA, sound_parts, source_hash
 from synthst.tables import read_table
 
-BATCH_SCHEMA = pa.schema([("id", pa.string()), ("source_hash", pa.string()), ("source", pa.string())])
+BATCH_SCHEMA = pa.schema(
+    [("position", pa.int64()), ("id", pa.string()), ("source_hash", pa.string()), ("source", pa.string())]
+)
+KEY = "CAST('0x' || source_hash AS UHUGEINT)"
 
-# One statement per join, each with a table as result: together they would need their memory at once.
+MEMORY_LIMIT = "1GB"  # of the joins; batches on their way through Python come on top, some 300 MB
+ROWS_PER_BATCH = 20_000
+MAX_THREADS = 4  # each needs a share of the memory
+
 # Two processes may both have decoded a source. Then the part with the smallest checksum counts: the choice
 # depends on what the store holds, not on the order in which it is read.
-KEY = "CAST('0x' || source_hash AS UHUGEINT)"
-PARTS = f"""
-    CREATE VIEW parts AS
-    SELECT *, {KEY} AS key, CAST('0x' || substr(parse_filename(filename), 6, 16) AS UBIGINT) AS part
-    FROM files WHERE rank = 0"""
-CHOSEN = """
-    CREATE TABLE chosen AS
-    SELECT key, min(part) AS part FROM parts SEMI JOIN wanted USING (key) GROUP BY key"""
-BEST = """
+BEST = f"""
     CREATE TABLE best AS
-    SELECT key, source, hypothesis, finished FROM parts SEMI JOIN chosen USING (key, part)"""
-TRANSLATED = """
-    CREATE TABLE translated AS
-    SELECT wanted.id, wanted.key, wanted.source, best.hypothesis, best.finished
-    FROM wanted LEFT JOIN best USING (key, source)"""
-MISSING = "SELECT DISTINCT key, source FROM translated WHERE hypothesis IS NULL"
+    SELECT key, other_key, arg_min(finished, part) AS finished, arg_min(empty, part) AS empty
+    FROM (SELECT {KEY} AS key, hash(source) AS other_key, finished, hypothesis = '' AS empty,
+        CAST('0x' || substr(parse_filename(filename), 6, 16) AS UBIGINT) AS part FROM files WHERE rank = 0)
+    SEMI JOIN wanted USING (key, other_key)
+    GROUP BY key, other_key"""
 COMPLETENESS = """
-    SELECT count(*), count(hypothesis), count(*) FILTER (NOT finished), count(*) FILTER (hypothesis = ''),
-        min(id) FILTER (hypothesis IS NULL), arg_min(source, id) FILTER (hypothesis IS NULL)
-    FROM translated"""
-
-
-class Translation(NamedTuple):
-    """The best hypothesis for one utterance; not finished means cut off at the length limit."""
-
-    id: str
-    source: str
-    hypothesis: str
-    finished: bool
+    SELECT count(*), count(finished), count(*) FILTER (NOT finished), count(*) FILTER (empty),
+        min(position) FILTER (finished IS NULL)
+    FROM wanted LEFT JOIN best USING (key, other_key)"""
 
 
 @dataclass(frozen=True)
@@ -77,30 +67,106 @@ def quote(utterance: str, sentence: str, max_characters: int = 60) -> str:
     return f'{utterance} ("{shown}")'
 
 
+def check_store(store: Path, text: Path) -> Completeness:
+    """Count which sources of the table ``text`` the store holds.
+
+    Raises DataError when a part is damaged, or there is no room for passing files beside the store.
+    """
+    parts = sound_parts(store)
+    with scratch_database(store, "check") as (connection, _):
+        load_sources(connection, text, f"position, {KEY} AS key, hash(source) AS other_key")
+        open_parts(connection, parts, "files")
+        connection.execute(BEST)
+        ((wanted, found, cut_off, empty, first),) = connection.execute(COMPLETENESS).fetchall()
+    missing = None if first is None else next(islice(read_table(text), first, None))
+    return Completeness(wanted, found, cut_off, empty, missing)
+
+
+@contextmanager
+def scratch_database(
+    store: Path, purpose: str, *, memory_limit: str = MEMORY_LIMIT
+) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
+    """Open an empty database with the directory beside ``store`` that takes what exceeds ``memory_limit``.
+
+    The directory is the block's to use too, and is removed at the end. Raises DataError when it cannot be
+    made, and when the disk or the memory does not suffice.
+    """
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(scratch_directory(store, purpose))
+        except OSError as error:
+            raise unwritable(store, error) from error
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": memory_limit,
+            "temp_directory": str(folder / "spill"),
+            "preserve_insertion_order": "false",
+            "threads": min(os.cpu_count() or 1, MAX_THREADS),
+        }
+        try:
+            connection = stack.enter_context(duckdb.connect(config=config))
+            connection.execute("SET enable_progress_bar = false")
+            yield connection, folder
+        except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
+            told = str(error).split("\n", 1)[0]
+            raise DataError(
+                f"{store}: to read it takes more room for passing files beside it ({told}); the store is as "
+                "it was: free some space there and run again"
+            ) from error
+
+
+def load_sources(connection: duckdb.DuckDBPyConnection, text: Path, columns: str) -> None:
+    """Make the table "wanted" of the table ``text``.
+
+    Its ``columns``, in SQL, are made of position (0, 1, ...), id, source_hash and source.
+    """
+    connection.register("batch", BATCH_SCHEMA.empty_table())
+    connection.execute(f"CREATE TABLE wanted AS SELECT {columns} FROM batch")
+    for rows in batched(enumerate(read_table(text)), ROWS_PER_BATCH):
+        keyed = [(place, utterance, source_hash(source), source) for place, (utterance, source) in rows]
+        batch = pa.table([list(column) for column in zip(*keyed, strict=True)], BATCH_SCHEMA)
+        connection.register("batch", batch)
+        connection.execute(f"INSERT INTO wanted SELECT {columns} FROM batch")
+    connection.unregister("batch")
+
+
+def open_parts(connection: duckdb.DuckDBPyConnection, parts: list[Path], view: str) -> None:
+    """Make a view of parts of a store, with their rows' ``filename``."""
+    if parts:
+        connection.read_parquet([str(part) for part in parts], filename=True).create_view(view)
+    else:
+        connection.register(view, PART_SCHEMA.append(pa.field("filename", pa.string())).empty_table())
+
+
+PARTS = f"""
+    CREATE VIEW parts AS
+    SELECT *, {KEY} AS key, CAST('0x' || substr(parse_filename(filename), 6, 16) AS UBIGINT) AS part
+    FROM files WHERE rank = 0"""
+CHOSEN = """
+    CREATE TABLE chosen AS
+    SELECT key, min(part) AS part FROM parts SEMI JOIN wanted USING (key) GROUP BY key"""
+BEST_TEXTS = """
+    CREATE TABLE best AS
+    SELECT key, source, hypothesis, finished FROM parts SEMI JOIN chosen USING (key, part)"""
+TRANSLATED = """
+    CREATE TABLE translated AS
+    SELECT wanted.id, wanted.key, wanted.source, best.hypothesis, best.finished
+    FROM wanted LEFT JOIN best USING (key, source)"""
+
+
+class Translation(NamedTuple):
+    """The best hypothesis for one utterance; not finished means cut off at the length limit."""
+
+    id: str
+    source: str
+    hypothesis: str
+    finished: bool
+
+
 class Lookup:
     """The utterances of a text table, each with its best translation or none; made by `look_up`."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
-
-    def completeness(self) -> Completeness:
-        """Count the utterances with and without a translation."""
-        ((wanted, found, cut_off, empty, *first),) = self._connection.execute(COMPLETENESS).fetchall()
-        return Completeness(wanted, found, cut_off, empty, tuple(first) if wanted > found else None)
-
-    def count_missing(self) -> tuple[int, int]:
-        """Count the distinct sources without a translation, and their characters."""
-        counts = f"SELECT count(*), coalesce(sum(length(source)), 0) FROM ({MISSING})"
-        ((sources, characters),) = self._connection.execute(counts).fetchall()
-        return int(sources), int(characters)
-
-    def missing_sources(self) -> Iterator[str]:
-        """Yield every source without a translation once, the longest first.
-
-        So neighbours are of similar length, and what does not fit into memory fails at once.
-        """
-        ordered = f"SELECT source FROM ({MISSING}) ORDER BY length(source) DESC, key, source"
-        return (source for (source,) in self._stream(ordered))
 
     def translations(self) -> Iterator[Translation]:
         """Yield the utterances that have a translation, in byte order of id."""
@@ -108,53 +174,23 @@ class Lookup:
         ordered = f"SELECT {columns} FROM translated WHERE hypothesis IS NOT NULL ORDER BY id"
         return (Translation(*row) for row in self._stream(ordered))
 
-    def _stream(self, query: str, rows_per_batch: int = 10_000) -> Iterator[tuple[Any, ...]]:
-        for batch in self._connection.cursor().sql(query).to_arrow_reader(rows_per_batch):
+    def _stream(self, query: str) -> Iterator[tuple[Any, ...]]:
+        for batch in self._connection.cursor().sql(query).to_arrow_reader(ROWS_PER_BATCH):
             yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
 @contextmanager
-def look_up(store: Path, text: Path, *, memory_limit: str = "2GB") -> Iterator[Lookup]:
+def look_up(store: Path, text: Path, *, memory_limit: str = MEMORY_LIMIT) -> Iterator[Lookup]:
     """Join the sources of the table ``text`` with ``store`` as it is now.
 
     What exceeds ``memory_limit`` goes to a directory beside the store, which is removed at the end.
-    Raises DataError when a part is damaged.
+    Raises DataError when a part is damaged, or there is no room for that directory.
     """
     parts = sound_parts(store)
-    with scratch_directory(store, "lookup") as folder:
-        config: dict[str, str | bool | int | float | list[str]] = {
-            "memory_limit": memory_limit,
-            "temp_directory": str(folder),
-            "preserve_insertion_order": "false",
-        }
-        with duckdb.connect(config=config) as connection:
-            _load_wanted(connection, text)
-            _join_parts(connection, parts)
-            yield Lookup(connection)
-
-
-def check_store(store: Path, text: Path) -> Completeness:
-    """Count which sources of the table ``text`` the store holds."""
-    with look_up(store, text) as lookup:
-        return lookup.completeness()
-
-
-def _load_wanted(connection: duckdb.DuckDBPyConnection, text: Path, rows_per_batch: int = 50_000) -> None:
-    connection.execute("CREATE TABLE wanted (id VARCHAR, key UHUGEINT, source VARCHAR)")
-    for rows in batched(read_table(text), rows_per_batch):
-        keyed = [(utterance, source_hash(source), source) for utterance, source in rows]
-        connection.register(
-            "batch", pa.table([list(column) for column in zip(*keyed, strict=True)], BATCH_SCHEMA)
-        )
-        connection.execute(f"INSERT INTO wanted SELECT id, {KEY}, source FROM batch")
-        connection.unregister("batch")
-
-
-def _join_parts(connection: duckdb.DuckDBPyConnection, parts: list[Path]) -> None:
-    if parts:
-        connection.read_parquet([str(part) for part in parts], filename=True).create_view("files")
-    else:
-        connection.register("files", PART_SCHEMA.append(pa.field("filename", pa.string())).empty_table())
-    for statement in (PARTS, CHOSEN, BEST, TRANSLATED):
-        connection.execute(statement)
-    connection.execute("DROP TABLE wanted; DROP TABLE chosen; DROP TABLE best")
+    with scratch_database(store, "lookup", memory_limit=memory_limit) as (connection, _):
+        load_sources(connection, text, f"id, {KEY} AS key, source")
+        open_parts(connection, parts, "files")
+        for statement in (PARTS, CHOSEN, BEST_TEXTS, TRANSLATED):
+            connection.execute(statement)
+        connection.execute("DROP TABLE wanted; DROP TABLE chosen; DROP TABLE best")
+        yield Lookup(connection)

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet
 
-from synthst.atomic import atomic_file
+from synthst.atomic import atomic_file, unwritable
 from synthst.errors import DataError
 
 logger = logging.getLogger(__name__)
@@ -36,6 +36,7 @@ PART_SCHEMA = pa.schema(
         ("finished", pa.bool_()),
     ]
 )
+PLAN_KEY = b"synthst.plan"
 
 
 class StoreRow(NamedTuple):
@@ -59,9 +60,12 @@ def open_store(store: Path, teacher: Mapping[str, object], settings: Mapping[str
 
     A new store gets its manifest; an old one must have been made by the same teacher with the same settings.
     A damaged part is renamed to ``<part>.broken``, so its sentences count as missing and are decoded again.
-    Raises DataError showing both values of everything that differs.
+    Raises DataError showing both teachers and both values of everything that differs.
     """
-    store.mkdir(parents=True, exist_ok=True)
+    try:
+        store.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(store, error) from error
     manifest = json.loads(
         json.dumps({"format": FORMAT, "teacher": dict(teacher), "settings": dict(settings)})
     )
@@ -111,11 +115,16 @@ def sound_parts(store: Path) -> list[Path]:
     return parts
 
 
-def write_part(store: Path, rows: Iterable[StoreRow]) -> Path:
-    """Add one part, whole or not at all; all rows of a source must be in the same part."""
-    keyed = [{"source_hash": source_hash(row.source), **row._asdict()} for row in rows]
+def write_part(store: Path, rows: Iterable[StoreRow], *, plan: str = "") -> Path:
+    """Add one part, whole or not at all; all rows of a source must be in the same part.
+
+    ``plan`` is kept with the part, see `part_plan`.
+    """
+    schema = PART_SCHEMA.with_metadata({PLAN_KEY: plan.encode("utf-8")}) if plan else PART_SCHEMA
+    sources, *others = (list(column) for column in zip(*rows, strict=True))
+    table = pa.table([list(map(source_hash, sources)), sources, *others], schema)
     sink = pa.BufferOutputStream()
-    pyarrow.parquet.write_table(pa.Table.from_pylist(keyed, schema=PART_SCHEMA), sink, compression="zstd")
+    pyarrow.parquet.write_table(table, sink, compression="zstd")
     content = sink.getvalue().to_pybytes()
     part = store / f"part-{_checksum(content)}.parquet"
     with atomic_file(part) as file:
@@ -123,12 +132,20 @@ def write_part(store: Path, rows: Iterable[StoreRow]) -> Path:
     return part
 
 
+def part_plan(part: Path) -> str:
+    """Return what `write_part` was told of the plan that a part belongs to; "" if nothing."""
+    metadata = pyarrow.parquet.read_schema(part).metadata or {}
+    return str(metadata.get(PLAN_KEY, b"").decode("utf-8"))
+
+
 def _parts(store: Path) -> list[Path]:
     return sorted(store.glob("part-*.parquet"))
 
 
 def _is_sound(part: Path) -> bool:
-    return part.name == f"part-{_checksum(part.read_bytes())}.parquet"
+    with part.open("rb") as file:
+        digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
+    return part.name == f"part-{digest.hexdigest()}.parquet"
 
 
 def _checksum(content: bytes) -> str:
@@ -155,8 +172,10 @@ def _refuse_other_manifest(store: Path, asked: Mapping[str, object]) -> None:
     differing = [key for key in sorted(found | wanted) if found.get(key) != wanted.get(key)]
     if differing:
         told = "; ".join(f"{key} is {found.get(key)!r} there, {wanted.get(key)!r} here" for key in differing)
+        made, now = (f"{name.get('teacher.kind')}:{name.get('teacher.name')}" for name in (found, wanted))
         raise DataError(
-            f"{store} was made by another teacher or other settings: {told}; name another directory"
+            f"{store} was made by {made} and this is {now}, another teacher or other settings: {told}; "
+            "name another directory"
         )
 
 

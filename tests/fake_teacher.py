@@ -55,6 +55,6 @@ def write_data(directory: Path, sources: Iterable[str], *, src: str = "en") -> P
     return directory
 
 
-def decode_slowly(data: Path, store: Path, seconds: float) -> None:
+def decode_slowly(data: Path, store: Path, seconds: float, shard: str) -> None:
     """Decode in parts of five sentences, each ``seconds`` long; for a process that is to be killed."""
-    decode_corpus(FakeTeacher(seconds=seconds), data, store, src="en", part_sentences=5)
+    decode_corpus(FakeTeacher(seconds=seconds), data, store, src="en", part_sentences=5, shard=shard)

@@ -1,19 +1,15 @@
 import logging
 import math
-import multiprocessing
-import random
-import time
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pyarrow.parquet
 import pytest
-from fake_teacher import FakeTeacher, decode_slowly, reverse, write_data
+from fake_teacher import FakeTeacher, reverse, write_data
 
 from synthst.errors import ConfigError, DataError
-from synthst.lookup import check_store, look_up
+from synthst.lookup import check_store
+from synthst.nbest import read_nbest
 from synthst.teacher.decode import Progress, decode_corpus
-from synthst.teacher.kinds import load_teacher
 from synthst.teacher.protocol import Hypothesis, SearchSettings, decode_name
 
 ODD = [
@@ -28,8 +24,8 @@ ODD = [
 
 
 def translations(store: Path, data: Path) -> dict[str, tuple[str, str]]:
-    with look_up(store, data / "text.en") as lookup:
-        return {utterance: (source, hypothesis) for utterance, source, hypothesis, _ in lookup.translations()}
+    with read_nbest(store, data / "text.en") as nbest:
+        return {utterance: (source, found[0].text) for utterance, source, found in nbest.lists()}
 
 
 def test_decode_corpus_hands_over_every_source_exactly_once_as_it_is(tmp_path: Path) -> None:
@@ -41,6 +37,26 @@ def test_decode_corpus_hands_over_every_source_exactly_once_as_it_is(tmp_path: P
     assert len(found) == 2 * len(ODD) + 2
     assert all(hypothesis == reverse(source) for source, hypothesis in found.values())
     assert len(list(store.glob("part-*.parquet"))) == 3
+
+
+def test_decode_corpus_cuts_parts_by_tokens_too(tmp_path: Path) -> None:
+    data = write_data(tmp_path / "data", ["12345678", "1234", "123", "12"])  # 2, 1, 1 and 1 tokens of 4 bytes
+    store = decode_corpus(FakeTeacher(), data, tmp_path / "store", src="en", part_tokens=2)
+    assert sorted(pyarrow.parquet.read_metadata(part).num_rows for part in store.glob("part-*")) == [1, 1, 2]
+
+
+def test_shards_together_make_the_store_of_one_process(tmp_path: Path) -> None:
+    data = write_data(tmp_path / "data", [f"sentence {number}" for number in range(20)])
+    whole = decode_corpus(FakeTeacher(), data, tmp_path / "whole", src="en", part_sentences=3)
+    teachers = [FakeTeacher() for _ in range(3)]
+    for number, teacher in enumerate(teachers, 1):
+        decode_corpus(teacher, data, tmp_path / "store", src="en", part_sentences=3, shard=f"{number}/3")
+    assert [len(teacher.asked) for teacher in teachers] == [8, 6, 6]  # 7 parts, the last of 2 sentences
+    assert parts_of(tmp_path / "store") == parts_of(whole)
+
+
+def parts_of(store: Path) -> list[str]:
+    return sorted(path.name for path in store.glob("part-*"))
 
 
 def test_decode_corpus_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
@@ -68,25 +84,6 @@ def test_decode_corpus_translates_only_what_a_larger_set_adds(tmp_path: Path) ->
     decode_corpus(teacher, small, tmp_path / "store", src="en")
     decode_corpus(teacher, large, tmp_path / "store", src="en")
     assert sorted(teacher.asked) == ["one", "three", "two"]
-
-
-def test_decode_corpus_refuses_to_mix(tmp_path: Path) -> None:
-    data = write_data(tmp_path / "data", ["one"])
-    decode_corpus(FakeTeacher(), data, tmp_path / "store", src="en")
-    with pytest.raises(DataError, match="teacher.name is 'fake' there, 'other' here"):
-        decode_corpus(FakeTeacher(name="other"), data, tmp_path / "store", src="en")
-
-
-def test_decode_corpus_decodes_a_damaged_part_again(tmp_path: Path) -> None:
-    data = write_data(tmp_path / "data", ["one", "three"])
-    store = decode_corpus(FakeTeacher(), data, tmp_path / "store", src="en", part_sentences=1)
-    part = sorted(store.glob("part-*.parquet"))[0]
-    part.write_bytes(part.read_bytes()[:100])
-    teacher = FakeTeacher()
-    decode_corpus(teacher, data, store, src="en")
-    assert len(teacher.asked) == 1
-    assert check_store(store, data / "text.en").missing == 0
-    assert len(list(store.glob("*.broken"))) == 1
 
 
 def test_decode_corpus_stores_and_counts_empty_and_cut_off_hypotheses(tmp_path: Path) -> None:
@@ -137,52 +134,6 @@ def test_decode_corpus_stores_nothing_from_a_teacher_that_breaks_its_contract(
     assert not list((tmp_path / "store").glob("part-*"))
 
 
-def start_decoding(data: Path, store: Path, seconds: float) -> BaseProcess:
-    context = multiprocessing.get_context("forkserver")  # imports once (pandas: pyarrow asks for it)
-    context.set_forkserver_preload(["synthst.teacher.decode", "pandas"])
-    process = context.Process(target=decode_slowly, args=(data, store, seconds))
-    process.start()
-    return process
-
-
-def count_parts(store: Path) -> int:
-    return len(list(store.glob("part-*.parquet")))
-
-
-def test_decode_corpus_killed_at_any_moment_loses_at_most_a_part_each_time(tmp_path: Path) -> None:
-    sources = [f"sentence number {number}" for number in range(100)]
-    data, store = write_data(tmp_path / "data", sources), tmp_path / "store"
-    moments = random.Random(1)
-    for _ in range(5):
-        before = count_parts(store)
-        process = start_decoding(data, store, seconds=0.02)
-        while process.is_alive() and count_parts(store) < before + 2:
-            time.sleep(0.005)
-        time.sleep(moments.uniform(0, 0.04))
-        process.kill()
-        process.join()
-        assert count_parts(store) >= min(before + 2, 20)
-    teacher = FakeTeacher()
-    left = len(sources) - 5 * count_parts(store)
-    decode_corpus(teacher, data, store, src="en", part_sentences=5)
-    assert len(teacher.asked) == left
-    unbroken = decode_corpus(FakeTeacher(), data, tmp_path / "unbroken", src="en", part_sentences=5)
-    assert sorted(path.name for path in store.glob("part-*.parquet")) == sorted(
-        path.name for path in unbroken.glob("part-*.parquet")
-    )
-
-
-def test_two_processes_may_decode_into_one_store(tmp_path: Path) -> None:
-    data = write_data(tmp_path / "data", [f"sentence number {number}" for number in range(40)])
-    racing = [start_decoding(data, tmp_path / "store", seconds) for seconds in (0.01, 0.015)]
-    for process in racing:
-        process.join(60)
-        assert process.exitcode == 0
-    found = translations(tmp_path / "store", data)
-    assert len(found) == 40
-    assert all(hypothesis == reverse(source) for source, hypothesis in found.values())
-
-
 def test_progress_off_a_terminal_logs_numbers_and_reckons_by_characters(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -227,9 +178,3 @@ def test_decode_name_tells_all_settings_apart(settings: SearchSettings, name: st
 def test_settings_that_cannot_be_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match="the search settings say"):
         SearchSettings(**wrong)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("spec", ["hf:Helsinki-NLP/opus-mt-en-de", "espnet", "file:", ""])
-def test_an_unknown_kind_of_teacher_is_refused_with_the_known_ones(spec: str) -> None:
-    with pytest.raises(ConfigError, match="espnet:DIR, file:TSV"):
-        load_teacher(spec, SearchSettings())

@@ -8,7 +8,8 @@ import pytest
 from fake_teacher import write_data
 
 from synthst.errors import DataError
-from synthst.lookup import Completeness, check_store, look_up
+from synthst.lookup import Completeness, check_store
+from synthst.nbest import read_nbest
 from synthst.store import StoreRow, open_store, read_manifest, source_hash, write_part
 
 TEACHER = {"kind": "fake", "name": "a"}
@@ -26,8 +27,8 @@ def store(tmp_path: Path) -> Path:
 
 
 def translations(store: Path, data: Path) -> dict[str, str]:
-    with look_up(store, data / "text.en") as lookup:
-        return {utterance: hypothesis for utterance, _, hypothesis, _ in lookup.translations()}
+    with read_nbest(store, data / "text.en") as nbest:
+        return {utterance: hypotheses[0].text for utterance, _, hypotheses in nbest.lists()}
 
 
 def test_source_hash_is_blake2b_of_the_exact_bytes() -> None:
@@ -51,6 +52,7 @@ def test_open_store_writes_who_made_it(store: Path) -> None:
         ({"kind": "fake", "name": "b"}, SETTINGS, "teacher.name is 'a' there, 'b' here"),
         (TEACHER, {"beam": 5, "nbest": 1}, "settings.beam is 4 there, 5 here"),
         (TEACHER, {"beam": 4}, "settings.nbest is 1 there, None here"),
+        ({"kind": "other", "name": "c"}, SETTINGS, "was made by fake:a and this is other:c, another teacher"),
     ],
 )
 def test_open_store_refuses_another_teacher_or_settings(
@@ -127,14 +129,6 @@ def test_completeness_counts_utterances_and_reads_as_a_sentence(store: Path, tmp
     )
 
 
-def test_missing_sources_come_once_and_the_longest_first(store: Path, tmp_path: Path) -> None:
-    data = write_data(tmp_path / "data", ["bb", "a", "dddd", "bb", "ccc", "dddd"])
-    write_part(store, [row("ccc", "C")])
-    with look_up(store, data / "text.en") as lookup:
-        assert lookup.count_missing() == (3, 7)
-        assert list(lookup.missing_sources()) == ["dddd", "bb", "a"]
-
-
 def test_of_two_nbest_lists_for_a_source_one_counts_whatever_the_order(tmp_path: Path) -> None:
     data = write_data(tmp_path / "data", ["a", "b", "c"])
     first = [row("a", "A1"), row("b", "B1"), row("a", "A1'", rank=1)]
@@ -155,7 +149,15 @@ def test_sources_that_share_a_hash_are_told_apart(
     monkeypatch.setattr("synthst.lookup.source_hash", lambda _: "0" * 32)
     write_part(store, [row("a", "A")])
     data = write_data(tmp_path / "data", ["a", "b"])
-    assert translations(store, data) == {"u000000": "A"}
+    assert check_store(store, data / "text.en") == Completeness(2, 1, 0, 0, ("u000001", "b"))
+
+
+def test_of_two_processes_the_same_list_counts_for_completeness_too(tmp_path: Path) -> None:
+    data = write_data(tmp_path / "data", ["a"])
+    open_store(tmp_path / "store", TEACHER, SETTINGS)
+    parts = [write_part(tmp_path / "store", [row("a", "A", finished=finished)]) for finished in (True, False)]
+    cut_off = parts[1].name < parts[0].name
+    assert check_store(tmp_path / "store", data / "text.en") == Completeness(1, 1, int(cut_off), 0)
 
 
 def test_lookup_leaves_nothing_beside_the_store_and_takes_odd_names(tmp_path: Path) -> None:

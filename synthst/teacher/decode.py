@@ -4,45 +4,78 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from datetime import timedelta
-from itertools import batched, pairwise
+from itertools import pairwise
 from pathlib import Path
 
 from tqdm import tqdm
 
 from synthst.datadir import text_path
-from synthst.errors import ConfigError, DataError
-from synthst.lookup import check_store, look_up
+from synthst.errors import DataError
 from synthst.store import StoreRow, open_store, write_part
+from synthst.teacher.budget import BudgetError
+from synthst.teacher.cluster import Cluster, translate_on_cluster
+from synthst.teacher.plan import PartSize, Plan, Shard, TranslatedPart, plan_parts
 from synthst.teacher.protocol import Hypothesis, SearchSettings, Teacher
 
 logger = logging.getLogger(__name__)
 
 
-def decode_corpus(teacher: Teacher, data: Path, out: Path, *, src: str, part_sentences: int = 2000) -> Path:
+def decode_corpus(
+    teacher: Teacher,
+    data: Path,
+    out: Path,
+    *,
+    src: str,
+    part_tokens: int = PartSize.tokens,
+    part_sentences: int = PartSize.sentences,
+    shard: str = "1/1",
+    cluster: Cluster | None = None,
+) -> Path:
     """Translate every sentence of ``data``'s text.<src> that the store ``out`` lacks; return ``out``.
 
     Sentences reach the teacher exactly as they are, each once, the longest first. Whenever the process dies,
-    the next one goes on, and no more than ``part_sentences`` sentences have to be translated again.
+    the next one goes on, and no more than a part has to be translated again, see `PartSize`.
+    ``shard`` I/N leaves the other N - 1 shares of the parts to other processes. With a ``cluster`` its
+    workers translate, each with a teacher of its own, and this process stores. How many processes and workers
+    take part, and how often they are stopped, does not change what is in the store.
     Raises DataError when the store is of another teacher or settings, or the teacher breaks its contract.
     """
-    if part_sentences < 1:
-        raise ConfigError(f"part_sentences is {part_sentences}; give 1 or more")
-    settings = teacher.settings
-    text = text_path(data, src)
-    open_store(out, teacher.identity, asdict(settings))
-    with look_up(out, text) as lookup:
-        sources, characters = lookup.count_missing()
-        logger.info("%s: %s; decoding %d distinct sources", out, lookup.completeness(), sources)
-        with Progress(out, sources, characters) as progress:
-            for part in batched(lookup.missing_sources(), part_sentences):
-                results = teacher.translate(part)
-                write_part(out, _stored_rows(part, results, settings))
-                progress.advance(part)
-    logger.info("%s: %s", out, check_store(out, text))
+    size, share = PartSize(part_tokens, part_sentences), Shard.parse(shard)
+    open_store(out, teacher.identity, asdict(teacher.settings))
+    with plan_parts(out, text_path(data, src), size, share) as plan:
+        stored, sources = plan.stored, plan.sources
+        logger.info("%s has %d of %d distinct sources; decoding %d", out, stored, sources, plan.sentences)
+        if plan.parts:
+            _store(_translate(teacher, plan, cluster), teacher.settings, out, plan)
     return out
+
+
+def _translate(teacher: Teacher, plan: Plan, cluster: Cluster | None) -> Generator[TranslatedPart]:
+    if cluster is None:
+        return _translate_here(teacher, plan)
+    return translate_on_cluster(cluster, teacher.identity, plan)
+
+
+def _translate_here(teacher: Teacher, parts: Iterable[list[str]]) -> Generator[TranslatedPart]:
+    for part in parts:
+        try:
+            results = teacher.translate(part)
+        except BudgetError as error:
+            if error.done:
+                yield TranslatedPart(*zip(*error.done, strict=True))
+            raise
+        yield TranslatedPart(part, results)
+
+
+def _store(translated: Generator[TranslatedPart], settings: SearchSettings, out: Path, plan: Plan) -> None:
+    with Progress(out, plan.sentences, plan.characters) as progress, closing(translated):
+        for sources, results in translated:
+            write_part(out, _stored_rows(sources, results, settings), plan=plan.id)
+            progress.advance(sources)
 
 
 def _stored_rows(
@@ -69,9 +102,18 @@ def _broken_contract(hypotheses: Sequence[Hypothesis], settings: SearchSettings)
     if not settings.top_k and any(after > before + 1e-3 for before, after in pairwise(scores)):
         return f"the scores {scores}, not the best first,"
     for hypothesis in hypotheses:
-        if any("\ud800" <= character <= "\udfff" for character in hypothesis.text):
+        if not _is_unicode(hypothesis.text):
             return f"{hypothesis.text!r}, which is not Unicode text,"
     return ""
+
+
+def _is_unicode(text: str) -> bool:
+    """Tell whether a text can be written: it holds no lone surrogate."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class Progress:
