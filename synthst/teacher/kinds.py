@@ -1,11 +1,20 @@
 """The kinds of teacher that a recipe can name."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from synthst.errors import ConfigError
+from synthst.teacher.fill import fill_options
 from synthst.teacher.protocol import SearchSettings, Teacher
 
-KNOWN = "espnet:DIR, file:TSV"
+KINDS = {
+    "espnet": "DIR",
+    "file": "TSV",
+    "ct2": "DIR",
+    "hf": "NAME_OR_PATH",
+    "llm": "CONFIG.yaml",
+}
+KNOWN = ", ".join(f"{kind}:{place}" for kind, place in KINDS.items())
 
 
 def load_teacher(
@@ -14,16 +23,31 @@ def load_teacher(
     *,
     data: Path | None = None,
     src: str | None = None,
+    tgt: str | None = None,
     device: str = "cpu",
+    options: Mapping[str, object] | None = None,
 ) -> Teacher:
-    """Load the teacher that ``spec``, KIND:PATH, names.
+    """Load the teacher that ``spec``, KIND:PLACE, names.
 
-    ``data`` and ``src`` tell a file of translations what it will be asked for. Raises ConfigError for an
-    unknown kind.
+    ``data`` and ``src`` tell a file of translations what it will be asked for; ``src`` and ``tgt`` tell a
+    multilingual model its languages. ``options`` are the kind's own: those of Ct2Options, HfOptions or
+    LlmOptions. Only the kind that is named is imported. Raises ConfigError for an unknown kind or option, and
+    when the kind's library is not installed.
     """
     kind, _, place = spec.partition(":")
-    if kind not in ("espnet", "file") or not place:
+    if kind not in KINDS or not place:
         raise ConfigError(f"the teacher {spec!r} is of no known kind; give one of {KNOWN}")
+    given = dict(options or {})
+    if kind == "ct2":
+        return _load_ct2(Path(place), settings, src, tgt, device, given)
+    if kind == "hf":
+        return _load_hf(place, settings, src, tgt, device, given)
+    if kind == "llm":
+        from synthst.teacher.llm import LlmTeacher
+
+        return LlmTeacher(Path(place), settings, src=src, tgt=tgt, options=given)
+    if given:
+        raise ConfigError(f"the teacher {spec} takes no options, {', '.join(map(str, given))} is given")
     if kind == "espnet":
         from synthst.teacher.espnet import EspnetTeacher  # it brings torch, which the others do without
 
@@ -31,3 +55,31 @@ def load_teacher(
     from synthst.teacher.file import FileTeacher
 
     return FileTeacher(Path(place), settings, data=data, src=src)
+
+
+def _load_ct2(
+    directory: Path,
+    settings: SearchSettings,
+    src: str | None,
+    tgt: str | None,
+    device: str,
+    options: Mapping[str, object],
+) -> Teacher:
+    from synthst.teacher.ct2 import Ct2Options, Ct2Teacher
+
+    filled = fill_options(Ct2Options, options, f"ct2:{directory}")
+    return Ct2Teacher(directory, settings, src=src, tgt=tgt, device=device, options=filled)
+
+
+def _load_hf(
+    name: str,
+    settings: SearchSettings,
+    src: str | None,
+    tgt: str | None,
+    device: str,
+    options: Mapping[str, object],
+) -> Teacher:
+    from synthst.teacher.hf import HfOptions, HfTeacher
+
+    filled = fill_options(HfOptions, options, f"hf:{name}")
+    return HfTeacher(name, settings, src=src, tgt=tgt, device=device, options=filled)
