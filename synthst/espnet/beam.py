@@ -87,6 +87,7 @@ def search_encoded(
     """
     _check(decoder, options, keys)
     batch = _begin(encoded, lengths, options, keys)
+    decoder.reserve_positions(int(batch.max_length.max()))
     cache = decoder.start(encoded, lengths, options.width)
     results: list[list[Hypothesis]] = [[] for _ in range(len(encoded))]
     last = torch.full((len(encoded), 1), sos, device=encoded.device)

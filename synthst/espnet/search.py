@@ -1,6 +1,7 @@
 """Translate token sequences with an ESPnet encoder-decoder model, in batches."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from hashlib import blake2b
 
@@ -42,12 +43,40 @@ def search_batches(
     check_sources(sources, model.src_vocab_size)
     dtype: torch.dtype = getattr(torch, options.dtype)
     decoder = StepDecoder(model.decoder, dtype)
-    for batch in plan_batches([len(source) for source in sources], options.batch_tokens // options.width):
+
+    def search_batch(batch: list[int]) -> list[list[Hypothesis]]:
         chosen = [sources[index] for index in batch]
         encoded, lengths = encode_sources(model, chosen, dtype)
         keys = source_keys(chosen) if options.sampling else None
-        found = search_encoded(decoder, encoded, lengths, options, sos=model.sos, eos=model.eos, keys=keys)
+        return search_encoded(decoder, encoded, lengths, options, sos=model.sos, eos=model.eos, keys=keys)
+
+    batches = plan_batches([len(source) for source in sources], options.batch_tokens // options.width)
+    on_cpu = next(model.parameters()).device.type == "cpu"
+    for batch, found in zip(batches, map_batches(search_batch, batches, parallel=on_cpu), strict=True):
         yield from zip(batch, found, strict=True)
+
+
+def map_batches[Result](
+    function: Callable[[list[int]], Result], batches: Sequence[list[int]], *, parallel: bool
+) -> Generator[Result]:
+    """Yield the function's result for each batch, in their order.
+
+    ``parallel``: torch's threads take a batch each instead of sharing every operation of one. The first batch
+    comes before the others start: with the longest sources it lengthens all tables of positions, which
+    ESPnet's modules do in place.
+    """
+    yield from map(function, batches[:1])
+    threads = torch.get_num_threads()
+    workers = min(threads, len(batches) - 1) if parallel else 1
+    if workers < 2:
+        yield from map(function, batches[1:])
+        return
+    torch.set_num_threads(threads // workers)
+    try:
+        with ThreadPoolExecutor(workers) as pool:
+            yield from pool.map(function, batches[1:])
+    finally:
+        torch.set_num_threads(threads)
 
 
 def check_model(model: ESPnetMTModel) -> None:

@@ -193,8 +193,7 @@ class StepDecoder:
         mask = torch.zeros(padded.shape, dtype=self.dtype, device=encoded.device)
         mask = mask.masked_fill_(padded, float("-inf")).view(sentences, 1, 1, longest)
         capacity = STEPS_BETWEEN_COMPACTIONS * width
-        heads = self.layers[0].heads
-        shape = (sentences, heads, capacity, 2, size // heads)
+        shape = (sentences, self.layers[0].heads, capacity, 2, size // self.layers[0].heads)
         target = [encoded.new_empty(shape) for _ in self.layers]
         visible = torch.zeros(sentences, width, capacity, dtype=torch.bool, device=encoded.device)
         return DecoderCache(source, mask, target, visible)
@@ -267,29 +266,28 @@ class StepDecoder:
         return keys, values
 
     def _embed(self, tokens: Tensor, position: int) -> Tensor:
-        if position >= len(self.positions):
-            self.positions = self._position_table(2 * len(self.positions))
+        self.reserve_positions(position + 1)
         vectors = functional.embedding(tokens.reshape(-1), self.embedding)
         return vectors * self.embedding_scale + self.positions[position]
 
+    def reserve_positions(self, length: int) -> None:
+        """Make the table of positions long enough; then as many steps change nothing that threads share."""
+        if length > len(self.positions):
+            self.positions = self._position_table(max(length, 2 * len(self.positions)))
+
     def _position_table(self, length: int) -> Tensor:
-        """Ask the decoder's own module for the encodings, (length, size): it adds them to zeros."""
-        zeros = self.embedding.new_zeros(1, length, self.embedding.size(1))
-        dropout = self._positions_module.dropout
-        was_training = dropout.training
-        dropout.eval()
-        table: Tensor = self._positions_module(zeros)[0].detach().clone()
-        dropout.train(was_training)
-        return table
+        """Take the encodings of the decoder's own module, (length, size)."""
+        module = self._positions_module
+        module.extend_pe(self.embedding.new_zeros(1, length))
+        table: Tensor = module.pe[0, :length] * getattr(module, "alpha", 1.0)  # of ScaledPositionalEncoding
+        return table.detach().clone()
 
 
 def check_decoder(decoder: TransformerDecoder) -> None:
     """Raise ConfigError unless the decoder is a Transformer of the kinds that StepDecoder computes."""
-    wanted = "fast search needs ESPnet's TransformerDecoder"
+    wanted, instead = "fast search needs ESPnet's TransformerDecoder", "decode it with ESPnet's own inference"
     if type(decoder) is not TransformerDecoder:
-        raise ConfigError(
-            f"{wanted}, found {type(decoder).__name__}; decode this model with ESPnet's own inference"
-        )
+        raise ConfigError(f"{wanted}, found {type(decoder).__name__}; {instead}")
     if not isinstance(decoder.embed[0], torch.nn.Embedding):
         raise ConfigError(f"{wanted} with input_layer: embed, found {type(decoder.embed[0]).__name__}")
     if type(decoder.embed[1]) not in (PositionalEncoding, ScaledPositionalEncoding):
@@ -297,4 +295,4 @@ def check_decoder(decoder: TransformerDecoder) -> None:
     if decoder.output_layer is None:
         raise ConfigError(f"{wanted} with use_output_layer: true")
     if any(layer.concat_after for layer in decoder.decoders):
-        raise ConfigError(f"{wanted} with concat_after: false; decode this model with ESPnet's own inference")
+        raise ConfigError(f"{wanted} with concat_after: false; {instead}")
