@@ -1,15 +1,19 @@
 """Add source-only text or speech, translated by the teacher, to a training set."""
 
 import logging
+from collections import Counter
 from pathlib import Path
 
-from synthst.atomic import atomic_file
+from synthst.atomic import scratch_directory
 from synthst.datadir import new_directory, text_path
+from synthst.errors import ConfigError
 from synthst.info import is_made, write_info
-from synthst.lookup import look_up
+from synthst.nbest import NBest, read_nbest
 from synthst.speechtables import attach_speech, joined_speech_tables, write_recordings
 from synthst.tables import join_tables, merge_rows, write_tables
-from synthst.targets.hypotheses import EmptyPolicy, Targets, provenance
+from synthst.targets.filter import dropped_pairs
+from synthst.targets.hypotheses import EmptyPolicy, TargetOptions, Targets, provenance, read_filter_lists
+from synthst.targets.select import SelectOptions, check_choice
 
 logger = logging.getLogger(__name__)
 
@@ -25,38 +29,55 @@ def expand_targets(
     prefix: str = "",
     empty: EmptyPolicy = "error",
     drop_cut_off: bool = False,
+    select: SelectOptions = SelectOptions(),  # noqa: B008 (frozen)
+    nbest_targets: int = 1,
+    filters: Path | None = None,
+    held_out: list[Path] | None = None,
+    keep_dropped: bool = False,
 ) -> None:
-    """Write ``base`` and the sources of ``extra`` with their best hypotheses in ``store`` to ``out``.
+    """Write ``base`` and the sources of ``extra`` with hypotheses in ``store`` to ``out``.
 
-    No reference in ``extra`` is read. ``prefix`` goes before the ids of ``extra``, and those of its
-    recordings and speakers. Both have speech, or neither; the result has segments if one of them has.
-    Otherwise this is as `replace_targets`; info.json counts base and, for ``extra``, what `Targets` counts.
-    made_by: step "expand_targets" and the arguments but ``out``.
+    No reference in ``extra`` is read, and what is in ``base`` stays as it is. ``prefix`` goes before the ids
+    of ``extra``, and those of its recordings and speakers. Both have speech, or neither; the result has
+    segments if one of them has. Otherwise this is as `replace_targets`; info.json counts base and, for
+    ``extra``, what `Targets` counts. made_by: step "expand_targets" and the arguments but ``out``.
     Raises DataError when the store lacks a source sentence or an id is in both.
     """
+    _refuse_references(select)
+    specs = read_filter_lists(filters, held_out)
+    options = TargetOptions(src, tgt, empty, drop_cut_off, select, nbest_targets, specs, keep_dropped)
     made_by = {"step": "expand_targets", "base": base, "extra": extra, "store": store, "prefix": prefix}
-    made_by |= {"src": src, "tgt": tgt, "empty": empty, "drop_cut_off": drop_cut_off}
+    made_by |= options.made_by()
     if is_made(out, made_by):
         logger.info("%s is there already", out)
         return
-    with look_up(store, text_path(extra, src)) as lookup, new_directory(out) as temporary:
-        targets = Targets(lookup, store, extra, empty=empty, drop_cut_off=drop_cut_off)
-        rows = _write_tables(base, extra, targets, temporary, src=src, tgt=tgt, prefix=prefix)
-        counts = {"base": rows - targets.counts["kept"], **targets.counts}
-        write_info(temporary, made_by, counts=counts, parents=[base, extra, store], **provenance(store))
+    check_choice(store, select, nbest_targets)
+    text, cut = text_path(extra, src), options.max_hypotheses
+    with read_nbest(store, text, max_hypotheses=cut) as nbest, new_directory(out) as folder:
+        counts = _write_tables(base, extra, nbest, options, folder, prefix=prefix)
+        parents = [base, extra, store, *(held_out or [])]
+        write_info(folder, made_by, counts=counts, parents=parents, **provenance(store, options))
     logger.info("%s: %s", out, ", ".join(f"{reason} {count:,}" for reason, count in counts.items()))
 
 
+def _refuse_references(select: SelectOptions) -> None:
+    if select.by in ("bleu", "chrf"):
+        raise ConfigError(f"select.by is {select.by}, but extra text has no references; give mbr_{select.by}")
+
+
 def _write_tables(
-    base: Path, extra: Path, targets: Targets, out: Path, *, src: str, tgt: str, prefix: str
-) -> int:
-    """Write the tables of both, and dropped.tsv; return the number of rows."""
+    base: Path, extra: Path, nbest: NBest, options: TargetOptions, out: Path, *, prefix: str
+) -> Counter[str]:
+    """Write the tables of both, and what is dropped; return the counts."""
     speech = joined_speech_tables([base, extra])
-    tables = [text_path(out, src), text_path(out, tgt), *(out / name for name in speech)]
-    pairs = join_tables([text_path(base, src), text_path(base, tgt)])
-    old = attach_speech(pairs, base, text_path(base, src), speech)
-    with atomic_file(out / "dropped.tsv") as dropped:
-        new = attach_speech(targets.rows(dropped), extra, text_path(extra, src), speech, prefix=prefix)
-        rows = write_tables(tables, merge_rows([old, new], names=[str(base), str(extra)]))
+    source, target = text_path(base, options.src), text_path(base, options.tgt)
+    old = attach_speech(join_tables([source, target]), base, source, speech)
+    with (
+        scratch_directory(out / "text", "choosing") as scratch,
+        dropped_pairs(out, src=options.src, tgt=options.tgt, keep_texts=options.keep_dropped) as drop,
+    ):
+        targets = Targets(nbest, extra, options, scratch=scratch, names=speech, prefix=prefix)
+        tables = [out / source.name, out / target.name, *(out / name for name in speech)]
+        rows = write_tables(tables, merge_rows([old, targets.rows(drop)], names=[str(base), str(extra)]))
     write_recordings(out, [(base, ""), (extra, prefix)])
-    return rows
+    return Counter({"base": rows - targets.counts["kept"], **targets.counts})

@@ -1,15 +1,18 @@
 """Put the teacher's translations in place of a data directory's real targets."""
 
 import logging
+from collections import Counter
 from pathlib import Path
 
-from synthst.atomic import atomic_file
+from synthst.atomic import scratch_directory
 from synthst.datadir import new_directory, text_path
 from synthst.info import is_made, write_info
-from synthst.lookup import look_up
-from synthst.speechtables import attach_speech, joined_speech_tables, write_recordings
+from synthst.nbest import NBest, read_nbest
+from synthst.speechtables import joined_speech_tables, write_recordings
 from synthst.tables import write_tables
-from synthst.targets.hypotheses import EmptyPolicy, Targets, provenance
+from synthst.targets.filter import dropped_pairs
+from synthst.targets.hypotheses import EmptyPolicy, TargetOptions, Targets, provenance, read_filter_lists
+from synthst.targets.select import SelectOptions, check_choice
 
 logger = logging.getLogger(__name__)
 
@@ -23,31 +26,47 @@ def replace_targets(
     tgt: str,
     empty: EmptyPolicy = "error",
     drop_cut_off: bool = False,
+    select: SelectOptions = SelectOptions(),  # noqa: B008 (frozen)
+    nbest_targets: int = 1,
+    filters: Path | None = None,
+    held_out: list[Path] | None = None,
+    keep_dropped: bool = False,
 ) -> None:
-    """Copy text.<src> of ``data`` to ``out``, with the best hypotheses in ``store`` as text.<tgt>.
+    """Copy text.<src> of ``data`` to ``out``, with hypotheses in ``store`` as text.<tgt>.
 
-    All targets are replaced or none, and those of ``data`` are not read. What `Targets` drops is dropped from
-    both sides and listed in ``out``/dropped.tsv as id and reason; info.json has the counts. If ``data`` has
-    speech, ``out`` has the speech tables of what is kept. Does nothing when ``out`` was made by the same
-    arguments. made_by: step "replace_targets" and the arguments but ``out``.
-    Raises DataError when the store lacks a source sentence.
+    All targets are replaced or none, each by the best by ``select``; those of ``data`` are not read but to
+    choose by bleu or chrf. With ``nbest_targets`` above 1 a source comes that many times, under its id with
+    -h1, -h2, ... behind. Dropped from both sides is what falls to the ``filters`` of a YAML file (as
+    conf/filters_mild.yaml), what is in the data directories ``held_out``, and what `TargetOptions` says. It
+    is listed in ``out``/dropped.tsv as id and reason, with ``keep_dropped`` in ``out``/dropped too, to read;
+    info.json has the counts. If ``data`` has speech, ``out`` has the speech tables of what is kept. Does
+    nothing when ``out`` was made by the same arguments. made_by: step "replace_targets" and the arguments
+    but ``out``. Raises DataError when the store lacks a source sentence.
     """
-    made_by = {"step": "replace_targets", "data": data, "store": store, "src": src, "tgt": tgt}
-    made_by |= {"empty": empty, "drop_cut_off": drop_cut_off}
+    specs = read_filter_lists(filters, held_out)
+    options = TargetOptions(src, tgt, empty, drop_cut_off, select, nbest_targets, specs, keep_dropped)
+    made_by = {"step": "replace_targets", "data": data, "store": store, **options.made_by()}
     if is_made(out, made_by):
         logger.info("%s is there already", out)
         return
-    with look_up(store, text_path(data, src)) as lookup, new_directory(out) as temporary:
-        targets = Targets(lookup, store, data, empty=empty, drop_cut_off=drop_cut_off)
-        speech = joined_speech_tables([data])
-        tables = [
-            text_path(temporary, src),
-            text_path(temporary, tgt),
-            *(temporary / name for name in speech),
-        ]
-        with atomic_file(temporary / "dropped.tsv") as dropped:
-            rows = targets.rows(dropped)
-            write_tables(tables, attach_speech(rows, data, text_path(data, src), speech))
-        write_recordings(temporary, [(data, "")])
-        write_info(temporary, made_by, counts=targets.counts, parents=[data, store], **provenance(store))
-    logger.info("%s: %s", out, ", ".join(f"{reason} {count:,}" for reason, count in targets.counts.items()))
+    check_choice(store, select, nbest_targets)
+    text, cut = text_path(data, src), options.max_hypotheses
+    with read_nbest(store, text, max_hypotheses=cut) as nbest, new_directory(out) as folder:
+        counts = _write_tables(data, nbest, options, folder)
+        parents = [data, store, *(held_out or [])]
+        write_info(folder, made_by, counts=counts, parents=parents, **provenance(store, options))
+    logger.info("%s: %s", out, ", ".join(f"{reason} {count:,}" for reason, count in counts.items()))
+
+
+def _write_tables(data: Path, nbest: NBest, options: TargetOptions, out: Path) -> Counter[str]:
+    """Write the tables, and what is dropped; return the counts."""
+    speech = joined_speech_tables([data])
+    tables = [text_path(out, options.src), text_path(out, options.tgt), *(out / name for name in speech)]
+    with (
+        scratch_directory(out / "text", "choosing") as scratch,
+        dropped_pairs(out, src=options.src, tgt=options.tgt, keep_texts=options.keep_dropped) as drop,
+    ):
+        targets = Targets(nbest, data, options, scratch=scratch, names=speech)
+        write_tables(tables, targets.rows(drop))
+    write_recordings(out, [(data, "")])
+    return targets.counts
