@@ -36,17 +36,42 @@ COMMANDS = {  # name -> (module, function, one line of help)
     "subset": ("commands", "choose_subset", "choose a nested subset and keep the rest apart"),
     "combine": ("datadir", "combine_datadirs", "put data directories together"),
     "filter": ("targets.filter", "filter_datadir", "drop bad pairs of any data directory; say why"),
+    "audit": ("audit.command", "audit", "look at synthetic targets: a page, and the numbers as JSON"),
     "train_tokenizers": ("tokens", "train_tokenizers", "train SentencePiece models"),
     "tokens": ("tokens", "write_tokens", "turn a data directory into token arrays"),
     "train": ("espnet.train", "train_model", "train a student or a teacher"),
     "dump": ("dump", "dump_audio", "write audio at one rate, with copies at other speeds"),
     "train_recogniser": ("espnet.speech_train", "train_recogniser", "train a recogniser on speech"),
     "train_speech": ("espnet.speech_train", "train_speech_translator", "train a speech translator"),
-    "teacher": ("commands", "make_teacher", "train the teacher, or name one made elsewhere"),
-    "decode": ("commands", "decode", "translate sources into a translation store; --check: is it complete?"),
+    "teacher": ("teacher_commands", "make_teacher", "train the teacher, or name one made elsewhere"),
+    "decode": (
+        "teacher_commands",
+        "decode",
+        "translate sources into a translation store; --check: is it complete?",
+    ),
     "replace_targets": ("targets.replace", "replace_targets", "put translations in place of references"),
+    "nbest": (
+        "targets.candidates",
+        "write_candidates",
+        "list the stored hypotheses, to read or to judge elsewhere",
+    ),
+    "train_restorer": (
+        "targets.train_restorer",
+        "train_restorer",
+        "learn to restore case and punctuation from text",
+    ),
     "expand_targets": ("targets.expand", "expand_targets", "add source-only text with its translations"),
     "expand_with_speech": ("speech_commands", "expand_with_speech", "add speech that has only transcripts"),
+    "translate": (
+        "translate_lines",
+        "translate",
+        "translate lines of standard input with any teacher or student",
+    ),
+    "export": (
+        "espnet.export",
+        "export_model",
+        "make a CTranslate2 model of a trained one, usable without torch",
+    ),
     "translate_speech": ("speech_commands", "translate_speech", "decode dumped test sets"),
     "translate_sets": ("commands", "translate_sets", "translate test sets with trained models"),
     "score": ("score", "score_system", "BLEU and chrF2 of one translation"),
@@ -88,7 +113,7 @@ def run_command(name: str, options: Sequence[str]) -> None:
 
     module, function, _ = COMMANDS[name]
     command = getattr(importlib.import_module(f"synthst.{module}"), function)
-    positional = name == "check"
+    positional = name in ("check", "audit")
     arguments = complete_flags(command, options)
     auto_cli(command, args=arguments, prog=f"synthst {name}", as_positional=positional)
 

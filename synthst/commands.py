@@ -10,17 +10,13 @@ from pathlib import Path
 from synthst.corpora.parallel import import_pairs
 from synthst.datadir import check_datadir, exclude_datadir, new_directory, subset_datadir, text_path
 from synthst.errors import ConfigError, DataError
-from synthst.espnet.config import ModelConfig, TrainingConfig
-from synthst.info import is_made, read_info, write_info
-from synthst.lookup import check_store
+from synthst.info import is_made, write_info
 from synthst.report import report_results
 from synthst.score import is_stale, score_system
 from synthst.speechdir import check_speech, is_speech
 from synthst.tables import read_table, write_table
-from synthst.teacher.decode import decode_corpus
-from synthst.teacher.kinds import KNOWN, load_teacher
+from synthst.teacher.kinds import load_teacher
 from synthst.teacher.protocol import SearchSettings, Teacher
-from synthst.tokens import write_tokens
 from synthst.wer import word_error_rate
 
 logger = logging.getLogger(__name__)
@@ -74,97 +70,6 @@ def parse_size(size: str) -> int:
     if not size.isdecimal() or int(size) < 1:
         raise ConfigError(f"--size is {size!r}, wanted is a number of utterances above 0, or all")
     return int(size)
-
-
-def make_teacher(
-    teacher: str,
-    out: Path,
-    *,
-    data: Path,
-    dev: Path,
-    tokenizers: Path,
-    sources: Path,
-    src: str,
-    tgt: str,
-    model: ModelConfig = ModelConfig(),  # noqa: B008 (frozen)
-    training: TrainingConfig = TrainingConfig(),  # noqa: B008
-    init: Path | None = None,
-    ngpu: int = 0,
-) -> None:
-    """Train the teacher "own" on ``data`` into ``out``, or make ``out`` name one made elsewhere, KIND:PATH.
-
-    ``init`` is a teacher of ours to begin with. A file of translations must have all ``sources``.
-    """
-    if teacher != "own":
-        take_teacher(teacher, out, data=sources, src=src)
-        return
-    from synthst.espnet.train import train_model  # torch takes seconds to load, a file needs none
-
-    shape = f"{model.encoder_layers}x{model.decoder_layers}"
-    train, valid = (out.with_name(f"{out.name}_tokens_{part}") for part in ("train", "dev"))
-    write_tokens(data, train, langs=[src, tgt], tokenizers=tokenizers)
-    write_tokens(dev, valid, langs=[src, tgt], tokenizers=tokenizers)
-    train_model(
-        *(train, valid, out),
-        src=src,
-        tgt=tgt,
-        tokenizers=tokenizers,
-        model=model,
-        training=training,
-        init=init,
-        labels={"targets": "teacher", "student": shape if init is None else f"{shape} tuned"},
-        ngpu=ngpu,
-    )
-
-
-def take_teacher(teacher: str, out: Path, *, data: Path, src: str) -> None:
-    """Make the directory ``out`` that names a teacher made elsewhere, once it has translated a sentence."""
-    made_by = {"step": "take_teacher", "teacher": teacher}
-    if is_made(out, made_by):
-        logger.info("%s is there already", out)
-        return
-    loaded = load_teacher(teacher, SearchSettings(), data=data, src=src)
-    _, first = next(read_table(text_path(data, src)))
-    loaded.translate([first])
-    with new_directory(out) as folder:
-        write_info(folder, made_by, teacher=teacher, identity=dict(loaded.identity))
-
-
-def find_teacher(teacher: str, settings: SearchSettings, *, data: Path, src: str, device: str) -> Teacher:
-    """Load a teacher by KIND:PATH, or by the directory that stage 2 made."""
-    directory = Path(teacher)
-    if (directory / "train.json").is_file():
-        teacher = f"espnet:{directory}"
-    elif (directory / "info.json").is_file():
-        teacher = str(read_info(directory).get("teacher", teacher))
-    elif ":" not in teacher:
-        raise DataError(f"{directory} holds no teacher; run stage 2, or name one: {KNOWN}")
-    return load_teacher(teacher, settings, data=data, src=src, device=device)
-
-
-def decode(
-    teacher: str,
-    data: Path,
-    out: Path,
-    *,
-    src: str,
-    search: SearchSettings = SearchSettings(),  # noqa: B008 (frozen)
-    part_sentences: int = 2000,
-    ngpu: int = 0,
-    check: bool = False,
-) -> None:
-    """Translate the sources of ``data`` into the translation store ``out``, but for those that it has.
-
-    With ``check`` nothing is decoded: the store's completeness is told, and sentences that lack are an error.
-    """
-    if not check:
-        device = "cuda" if ngpu else "cpu"
-        loaded = find_teacher(teacher, search, data=data, src=src, device=device)
-        decode_corpus(loaded, data, out, src=src, part_sentences=part_sentences)
-    found = check_store(out, text_path(data, src))
-    if found.missing:
-        raise DataError(f"{out}: {found}; decode {data} again without --check, it goes on where it stopped")
-    print(f"{out}: {found}")
 
 
 def translate_sets(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from synthst.audio import read_audio
-from synthst.commands import decode
+from synthst.teacher_commands import decode
 from synthst.datadir import new_directory, text_path
 from synthst.dump import DumpIndex, read_dump
 from synthst.espnet.options import SearchOptions
@@ -20,6 +20,7 @@ from synthst.info import is_made, read_info, write_info
 from synthst.tables import write_table
 from synthst.targets.asr_only import TranscriptFilter, select_transcripts
 from synthst.targets.expand import expand_targets
+from synthst.targets.restore import SourceCase
 from synthst.teacher.protocol import SearchSettings
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def expand_with_speech(
     tgt: str,
     prefix: str = "",
     filters: TranscriptFilter = TranscriptFilter(),  # noqa: B008 (frozen)
+    source_case: SourceCase = "keep",
     restorer: str | None = None,
     ratio: float | None = None,
     seed: int = 0,
@@ -48,13 +50,22 @@ def expand_with_speech(
     """Add speech that has only transcripts, with the teacher's translations, to the ST data ``base``.
 
     From ``extra`` those utterances are chosen (into ``out`` with _transcripts behind its name) that pass
-    ``filters``, at most ``ratio`` times as many as ``base`` has; their texts go through the command
-    ``restorer`` where case and punctuation lack; what the ``store`` has not is decoded into it. ``prefix``
-    goes before their ids. See `select_transcripts`, `decode` and `expand_targets`.
+    ``filters``, at most ``ratio`` times as many as ``base`` has. ``source_case`` keep leaves their texts as
+    they are, restore sends them through ``restorer``, a directory of `train_restorer` or a command. What the
+    ``store`` has not is decoded into it. ``prefix`` goes before their ids. See `select_transcripts`,
+    `decode` and `expand_targets`.
     """
     chosen = out.with_name(f"{out.name}_transcripts")
-    choice = {"base": base if ratio is not None else None, "ratio": ratio, "seed": seed}
-    select_transcripts(extra, chosen, src=src, filters=filters, restorer=restorer, **choice)  # type: ignore[arg-type]
+    select_transcripts(
+        *(extra, chosen),
+        src=src,
+        filters=filters,
+        source_case=source_case,
+        restorer=restorer,
+        base=base if ratio is not None else None,
+        ratio=ratio,
+        seed=seed,
+    )
     decode(teacher, chosen, store, src=src, search=search, ngpu=ngpu)
     expand_targets(base, chosen, store, out, src=src, tgt=tgt, prefix=prefix)
 

@@ -116,7 +116,7 @@ def test_durations_are_needed(tmp_path: Path) -> None:
 def test_the_restorer_gets_the_chosen_texts_and_gives_theirs(tmp_path: Path) -> None:
     texts = {"a": "say it", "b": "[noise]", "c": "Stop."}
     data = write_speech(tmp_path / "data", {"a": 0.5, "b": 0.5, "c": 0.5}, texts=texts)
-    select(data, tmp_path / "out", restorer=r"sed -e 's/^say it$/Say it!/'")
+    select(data, tmp_path / "out", source_case="restore", restorer=r"sed -e 's/^say it$/Say it!/'")
     assert read(tmp_path / "out" / "text.en") == "a Say it!\nc Stop.\n"
     info = read_info(tmp_path / "out")
     assert info["counts"]["restored"] == 1 and info["counts"]["restored_reworded"] == 0  # type: ignore[index]
@@ -125,8 +125,14 @@ def test_the_restorer_gets_the_chosen_texts_and_gives_theirs(tmp_path: Path) -> 
 
 def test_a_restorer_that_changes_words_is_counted(tmp_path: Path) -> None:
     data = write_speech(tmp_path / "data", {"a": 0.5})
-    select(data, tmp_path / "out", restorer="sed s/say/sing/")
+    select(data, tmp_path / "out", source_case="restore", restorer="sed s/say/sing/")
     assert read_info(tmp_path / "out")["counts"]["restored_reworded"] == 1  # type: ignore[index]
+
+
+def test_a_restorer_may_be_a_long_command(tmp_path: Path) -> None:
+    data = write_speech(tmp_path / "data", {"a": 0.5})
+    select(data, tmp_path / "out", source_case="restore", restorer="sed s/say/" + "sing" * 100 + "/")
+    assert read(tmp_path / "out" / "text.en") == f"a {'sing' * 100} a\n"
 
 
 @pytest.mark.parametrize(
@@ -147,14 +153,14 @@ def test_a_restorer_that_fails_is_named(
 ) -> None:
     data = write_speech(tmp_path / "data", {"a": 0.5, "b": 0.5})
     with pytest.raises(error, match=message):
-        select(data, tmp_path / "out", restorer=restorer)
+        select(data, tmp_path / "out", source_case="restore", restorer=restorer)
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
 def test_a_restorer_is_no_line_of_shell(tmp_path: Path) -> None:
     data = write_speech(tmp_path / "data", {"a": 0.5})
     with pytest.raises(DataError, match="failed with status"):
-        select(data, tmp_path / "out", restorer=f"cat ; touch {tmp_path}/evil")
+        select(data, tmp_path / "out", source_case="restore", restorer=f"cat ; touch {tmp_path}/evil")
     assert not (tmp_path / "evil").exists()
 
 
@@ -162,7 +168,7 @@ def test_a_second_run_does_nothing_and_another_one_is_refused(tmp_path: Path) ->
     data = write_speech(tmp_path / "data", {"a": 0.5})
     assert select(data, tmp_path / "out") == select(data, tmp_path / "out")
     with pytest.raises(DataError, match='restorer: null then, "cat" now'):
-        select(data, tmp_path / "out", restorer="cat")
+        select(data, tmp_path / "out", source_case="restore", restorer="cat")
 
 
 def test_transcripts_become_training_data_and_sentences_are_shared_through_the_store(tmp_path: Path) -> None:

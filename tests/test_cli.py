@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from fake_teacher import write_data
 
-from synthst import commands
+from synthst import commands, teacher_commands
 from synthst.cli import COMMANDS, complete_flags, main
 from synthst.errors import ConfigError, DataError
 from synthst.espnet.config import ModelConfig
@@ -157,7 +157,7 @@ def test_an_unknown_key_in_a_file_is_refused_by_name(
 def test_a_flag_needs_no_value() -> None:
     options = ["--check", "--src", "en", "--check", "false", "--check"]
     wanted = ["--check", "true", "--src", "en", "--check", "false", "--check", "true"]
-    assert complete_flags(commands.decode, options) == wanted
+    assert complete_flags(teacher_commands.decode, options) == wanted
     assert complete_flags(commands.check, ["--check"]) == ["--check"]
 
 

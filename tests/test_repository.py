@@ -11,12 +11,14 @@ import pytest
 import yaml
 from jsonargparse import ArgumentParser
 
-from synthst.commands import choose_subset, decode, make_teacher
+from synthst.commands import choose_subset
 from synthst.corpora.libreoffice import prepare_libreoffice
 from synthst.corpora.spoken import prepare_spoken_libreoffice, speak_datadir
 from synthst.corpora.wesnoth import prepare_wesnoth
 from synthst.dump import dump_audio
 from synthst.espnet.speech_config import InitConfig, SpeechModelConfig, SpeechTrainingConfig
+from synthst.targets.replace import replace_targets
+from synthst.teacher_commands import decode, make_teacher
 from synthst.tokens import train_tokenizers
 
 ROOT = Path(__file__).parent.parent
@@ -129,6 +131,12 @@ SETTINGS_OF = {  # recipe and file, or file -> the function whose options it fil
     "conformer_17x6": train_speech,
     "conformer_6x3": train_speech,
     "decode_beam4": decode,
+    "targets_mbr": replace_targets,
+    "targets_mild": replace_targets,
+    "targets_strict": replace_targets,
+    "mt": make_teacher,
+    "mt_6x3": make_teacher,
+    "mt_17x6": make_teacher,
     "decode_st_beam4": decode,
 }
 NO_COMMANDS = ("filters_", "llm_", "slurm_")  # settings that are tried where they are read

@@ -23,6 +23,11 @@ REQUIRED = {  # distribution -> module
 OPTIONAL_PACKAGES = {
     "espeakng-loader": "speech from text (egs/libreoffice/st1)",
     "lhotse": "synthst import_lhotse",
+    "ctranslate2": "teachers ct2:DIR, synthst convert and export",
+    "transformers": "teachers hf:NAME, synthst convert",
+    "openai": "teachers llm:FILE",
+    "dask-jobqueue": "synthst decode --cluster",
+    "py3langid": "the filter for the wrong language",
     "pytest": "make test",
     "hypothesis": "make test (property tests)",
     "ruff": "make check (style)",
@@ -31,6 +36,7 @@ OPTIONAL_PACKAGES = {
 OPTIONAL_PROGRAMS = {
     "apt-get": "stage 1 of the recipes on Debian packages; without it give --deb_dir FOLDER",
     "dpkg-deb": "unpacking Debian packages quickly",
+    "chromium": "make test (pages in a browser)",
     "nvidia-smi": "training and decoding on a GPU (--ngpu)",
 }
 

@@ -18,7 +18,7 @@ from synthst.info import is_made, write_info
 from synthst.sampling import choose_ids
 from synthst.speechtables import attach_speech, joined_speech_tables, parse_seconds, write_recordings
 from synthst.tables import JoinedRow, Row, join_tables, read_table, write_table, write_tables
-from synthst.targets.restore import restore_text
+from synthst.targets.restore import SourceCase, check_policy, describe_restorer, keep_text, restore_text
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +70,7 @@ def select_transcripts(
     *,
     src: str,
     filters: TranscriptFilter = TranscriptFilter(),  # noqa: B008 (frozen)
+    source_case: SourceCase = "keep",
     restorer: str | None = None,
     base: Path | None = None,
     ratio: float | None = None,
@@ -78,16 +79,18 @@ def select_transcripts(
     """Copy speech and transcripts of ``data`` to ``out``, as far as they are fit to be translated.
 
     What ``filters`` drop is listed in dropped.tsv. With ``ratio`` as many utterances as that times those of
-    the training set ``base`` are chosen, by a hash of their ids; all otherwise. The texts of those go through
-    the command ``restorer``, if given (see `restore_text`). info.json has the counts. No text but
-    text.<src> is read. Does nothing when ``out`` was made by the same arguments. made_by: step
+    the training set ``base`` are chosen, by a hash of their ids; all otherwise. With ``source_case`` keep the
+    texts of those stay as they are; with restore they go through ``restorer``, a directory of
+    `train_restorer` or a command (see `restore_text`). info.json has the counts. No text but text.<src> is
+    read. Does nothing when ``out`` was made by the same arguments. made_by: step
     "select_transcripts" and the arguments but ``out``. Raises DataError when there are fewer than wanted.
     """
     filters.check()
+    check_policy(source_case, restorer)
     if (base is None) != (ratio is None) or (ratio is not None and not ratio > 0):
         raise ConfigError(f"base is {base} and ratio {ratio}; give a directory and a number above 0, or none")
     made_by = {"step": "select_transcripts", "data": data, "src": src, "filters": asdict(filters)}
-    made_by |= {"restorer": restorer, "base": base, "ratio": ratio, "seed": seed}
+    made_by |= {"restorer": describe_restorer(restorer), "base": base, "ratio": ratio, "seed": seed}
     if is_made(out, made_by):
         logger.info("%s is there already", out)
         return
@@ -97,7 +100,7 @@ def select_transcripts(
         with atomic_file(temporary / "dropped.tsv") as dropped:
             write_table(fit, _filter(data, src, filters, counts, dropped))
         chosen = _choose(data, fit, scratch / "chosen", counts, size=_wanted(base, ratio, src), seed=seed)
-        texts = restore_text(chosen, restorer, scratch, counts) if restorer else read_table(chosen)
+        texts = keep_text(chosen) if restorer is None else restore_text(chosen, restorer, scratch, counts)
         _write(data, temporary, src, texts)
         write_info(temporary, made_by, counts=counts, parents=[data, *([base] if base else [])])
     logger.info("%s: %s", out, ", ".join(f"{reason} {count:,}" for reason, count in counts.items()))

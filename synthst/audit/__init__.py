@@ -1,0 +1,1 @@
+"""Audit synthetic targets: compare them with the real ones of the same ids, and show what stands out."""

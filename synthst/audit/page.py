@@ -1,0 +1,62 @@
+"""Write the audit's page: one HTML file that needs no other, no server and no network."""
+
+import json
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from synthst.audit.charts import draw_histogram
+from synthst.audit.faults import FAULTS
+from synthst.audit.numbers import show_difference, show_number, show_percent
+from synthst.audit.worst import mark_new
+
+
+def render_page(report: Mapping[str, Any], pairs: Sequence[Sequence[object]]) -> str:
+    """Return the page of a report; ``pairs``, of `list_pairs`, go into its table."""
+    environment = Environment(
+        loader=PackageLoader("synthst.audit", "page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": show_number, "percent": show_percent}
+    environment.globals |= {"difference": show_difference, "mark_new": mark_new, "draw": draw_histogram}
+    return environment.get_template("page.html").render(
+        report=report,
+        groups=_group(report["measures"]),
+        tiles=_choose_tiles(report["measures"]),
+        has_real=report["real"] is not None,
+        faults=FAULTS,
+        listed=len(pairs),
+        data=_embed({"lang": [report["src"], report["tgt"]], "pairs": pairs}),
+    )
+
+
+def _group(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]], bool]]:
+    """Return the groups' names and rows, and whether one of them has a value of the real targets."""
+    groups = [(name, list(members)) for name, members in groupby(rows, key=lambda row: str(row["group"]))]
+    return [(name, members, any(row["real"] is not None for row in members)) for name, members in groups]
+
+
+def _choose_tiles(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return the four numbers that say most, each with a title that stands alone."""
+    titles = {
+        "agreement": "Agreement (chrF2)",
+        "any": "Targets with a fault",
+        "vocabulary_kept": "Vocabulary kept",
+        "entropy_by_token": "Complexity in bits",
+        "types": "Different words",
+        "ratio_p50": "Length ratio",
+    }
+    known = {row["key"]: row for row in rows}
+    return [(title, known[key]) for key, title in titles.items() if key in known][:4]
+
+
+def _embed(value: object) -> Markup:
+    """Write JSON that can stand in a script element, whatever the texts hold."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029"))
