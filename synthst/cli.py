@@ -67,6 +67,7 @@ COMMANDS = {  # name -> (module, function, one line of help)
         "translate",
         "translate lines of standard input with any teacher or student",
     ),
+    "convert": ("teacher.convert", "convert_model", "make a CTranslate2 model of one for transformers"),
     "export": (
         "espnet.export",
         "export_model",

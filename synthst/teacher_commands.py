@@ -20,7 +20,7 @@ from synthst.tokens import write_tokens
 
 logger = logging.getLogger(__name__)
 
-type Options = dict[str, str | int | float | bool]
+type Options = dict[str, str | int | float | bool | list[str]]
 
 
 def make_teacher(
