@@ -10,10 +10,11 @@ PACKAGE = Path(__file__).parent.parent / "synthst"
 LAYERS = [
     {"errors"},
     {"atomic", "sorting", "info", "tables", "sampling", "speechtables", "unfinished", "datadir"},
-    {"store", "lookup", "nbest", "tokens", "audio", "speechdir", "speed", "dump", "dump_parts", "dump_pool"},
-    {"corpora", "teacher", "targets", "espnet", "analysis", "score", "wer"},
+    {"store", "lookup", "nbest", "testsets", "tokens", "audio", "speechdir", "speed", "dump", "dump_parts", "dump_pool"},
+    {"corpora", "teacher", "targets", "espnet", "score", "wer"},
     {
         "report",
+        "analysis",
         "audit",
         "experiments",
         "translate_lines",

@@ -2,6 +2,7 @@
 
 import io
 import runpy
+import shlex
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -274,3 +275,13 @@ def test_call_lets_the_functions_own_errors_through(tmp_path: Path) -> None:
 
     with pytest.raises(DataError, match="no data"):
         call(fail, out=tmp_path)
+
+
+@pytest.mark.parametrize("word", ["--dry_run", "--dry-run", "-n"])
+def test_bash_recipe_prints_its_commands_and_runs_none(script: list[str], word: str) -> None:
+    if script[0] != "bash":
+        pytest.skip("a recipe in Python has functions, no commands")
+    done = run(script, "--workdir", "a b", word, "--stop_stage", "12")
+    assert (done.returncode, done.stderr) == (0, "")
+    commands = [["1", "echo", "one real 10 a b"], ["2", "echo", "two"], ["2", "test", "a b", "!=", "broken"]]
+    assert [shlex.split(line) for line in done.stdout.splitlines()] == commands

@@ -2,7 +2,8 @@
 #
 # Wanted before: options="name ..." (each a variable with its default) and, for an option with few values,
 # choices_<name>="a b c", where NUMBER stands for any whole number and * for anything. It adds --stage,
-# --stop_stage and --help, which prints the recipe's own header. synthst/recipe.py is the same for Python.
+# --stop_stage, --help, which prints the recipe's own header, and --dry_run, which prints the commands, each after its
+# stage's number, and runs none. synthst/recipe.py is the same for Python.
 # shellcheck shell=bash disable=SC2154
 set -euo pipefail
 
@@ -10,6 +11,7 @@ stage=1
 stop_stage=13
 # shellcheck disable=SC2034
 started_with="./${0##*/}${*:+$(printf ' %q' "$@")}"
+dry_run=
 
 refuse() { echo "${0##*/}: $*" >&2; exit 2; }
 
@@ -27,6 +29,7 @@ read -ra known <<<"stage stop_stage $options"
 while (($#)); do
     case "$1" in
         -h | --help) sed -n '2,/^[^#]/{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[-1]##*/}"; exit 0 ;;
+        -n | --dry_run | --dry-run) dry_run=yes; shift; continue ;;
         --*) name=${1#--}; name=${name//-/_} ;;
         *) refuse "'$1' is no option; options start with --, see --help" ;;
     esac
@@ -50,6 +53,7 @@ run() { # run NUMBER TITLE COMMAND...: one stage's command, if its number is ask
     local number=$1 title=$2
     shift 2
     ((stage <= number && number <= stop_stage)) || return 0
+    [[ -z "$dry_run" ]] || { echo "$number$(printf ' %q' "$@")"; return 0; }
     echo "$(date +%H:%M:%S) stage $number: $title" >&2
     "$@" && return 0
     echo "${0##*/}: stage $number ($title) failed; mend the cause and go on with --stage $number" >&2

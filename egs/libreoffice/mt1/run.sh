@@ -14,7 +14,7 @@
 #   --conf DIR        settings, by default conf/<preset>      --ngpu 0       GPUs      --seed N    of the student's training
 #   --deb_dir DIR     .deb files, where there is no apt       --workdir .    where data/, exp/ and RESULTS.md go
 # Stages: 1 prepare data, 2 teacher, 3 decode the sources, 4 replace targets, 5 expand with source-only text,
-#   6 tokens, 8 train the student, 10 decode the test set, 11 score, 13 export the student (7, 9, 12: nothing here)
+#   6 tokens, 8 train the student, 10 decode the test set, 11 score, 12 entropy, 13 export the student (7, 9: nothing here)
 cd "$(dirname "$0")" || exit 1
 options="langs targets student subset teacher decode choose preset corpus conf ngpu seed deb_dir workdir"
 langs=en-de targets=synth student=2x2 subset=4000 teacher=own decode=beam4 choose="" preset=full corpus="" conf="" ngpu=0 seed="" deb_dir="" workdir=.
@@ -23,9 +23,8 @@ choices_langs="*-*" choices_targets="real synth synth_mono" choices_student="2x2
     choices_subset="all NUMBER" choices_ngpu=NUMBER choices_teacher="own espnet:* ct2:* hf:* llm:* file:*"
 . ../../../tools/recipe.sh; . ./path.sh
 [[ "$targets $subset" != "synth_mono all" ]] || refuse "--targets synth_mono wants sentences outside --subset; make it a number"
-help_langs="en-de en-es en-fr en-ru de-en es-en fr-en ru-en" own=${corpus:+${corpus##*/}-}
-[[ -n "$corpus" || " $help_langs " == *" $langs "* ]] || refuse "--langs is '$langs', wanted is one of: $help_langs"
-conf=${conf:-conf/$preset} shared=../../../conf data=$workdir/data/$own$langs-$preset exp=$workdir/exp/$own$langs-$preset
+[[ -n "$corpus" ]] || is_one_of "$langs" en-{de,es,fr,ru} {de,es,fr,ru}-en || refuse "--langs is '$langs', wanted is one of:" en-{de,es,fr,ru} {de,es,fr,ru}-en
+conf=${conf:-conf/$preset} shared=../../../conf own=${corpus:+${corpus##*/}-} data=$workdir/data/$own$langs-$preset exp=$workdir/exp/$own$langs-$preset
 pair=(--src "${langs%-*}" --tgt "${langs#*-}") langs_list="[${langs/-/, }]" texts=${corpus:-$data/corpus}
 taught=${teacher//[^A-Za-z0-9.-]/_} teacher_dir=$exp/teacher_$taught store=$exp/teacher_$taught/$decode
 chosen=${taught}_$decode${choose:+_$choose} extra=rest_$subset
@@ -38,7 +37,7 @@ tokens=(--langs "$langs_list" --tokenizers "$data/tokenizers") search=(--ngpu "$
 run 1 "choose the subset" synthst subset --data "$texts/train" --out "$data/$real" --size "$subset" \
     --rest "$data/$extra" --config "$conf/subset.yaml"
 run 2 "tokenisers" synthst train_tokenizers --data "$texts/train" --out "$data/tokenizers" --langs "$langs_list" \
-    --config "$conf/tokenizers.yaml"
+    --shared "$([[ "$langs" == *ru* ]] && echo false || echo true)" --config "$conf/tokenizers.yaml"
 uses synth synth_mono && run 2 "teacher" synthst teacher --teacher "$teacher" --out "$teacher_dir" "${pair[@]}" --data "$texts/train" \
     --dev "$texts/dev" --tokenizers "$data/tokenizers" --sources "$data/$real" --ngpu "$ngpu" --config "$conf/teacher.yaml"
 translate=(synthst decode --teacher "$teacher_dir" --out "$store" "${pair[@]}" "${search[@]}")
@@ -57,4 +56,5 @@ run 10 "decode the test set" synthst translate_sets --models "[$student_dir, $te
     --test_sets "[test]" "${pair[@]}" "${search[@]}"
 run 11 "score" synthst report --exp "$exp" --data "$texts" --test_sets "[test]" "${pair[@]}" --out "$workdir/RESULTS.md" \
     --title "${own:-LibreOffice help, }$langs, preset $preset" --command "$started_with"
+run 12 "entropy on the test set" synthst entropy --model "$student_dir" --data "$texts/test" "${pair[@]}" "${search[@]}" --out "$student_dir/analysis/entropy_test"
 run 13 "export the student" synthst export --model "$student_dir" --out "$student_dir/export"

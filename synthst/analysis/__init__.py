@@ -1,0 +1,1 @@
+"""Look into trained models: entropy, loss curves, sampling."""

@@ -1,0 +1,82 @@
+"""The command `synthst table`: run what is missing of an experiment, write its table beside the paper's."""
+
+import logging
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from synthst.errors import ConfigError, DataError
+from synthst.experiments.cells import Cell, list_cells
+from synthst.experiments.definition import Experiment, read_experiment
+from synthst.experiments.plan import Run, plan_runs
+from synthst.experiments.runner import Failure, Runner
+from synthst.experiments.scores import average_columns, score_cells, score_teachers, sum_up
+from synthst.experiments.write import write_table
+
+logger = logging.getLogger(__name__)
+
+
+def table(
+    experiment: Path,
+    *,
+    preset: str = "mini",
+    workdir: Path = Path(),
+    jobs: int = 1,
+    seeds: list[int] | None = None,
+    options: dict[str, str | int] | None = None,
+    gpus: list[int] | None = None,
+    out: Path | None = None,
+    dry_run: bool = False,
+) -> None:
+    """Run what is missing of an ``experiment``, a YAML file of cells, and write its table beside the paper's.
+
+    Every cell is a run of the experiment's run.sh with ``preset``, ``workdir`` (relative to the run.sh, as
+    there), ``options`` ("{ngpu: 1}") and, for each of ``seeds``, its seed; without seeds the recipe's own.
+    What is decoded is not run again. ``jobs`` runs go on side by side, each with one of ``gpus`` in turn; 0
+    runs nothing. <name>.md, .csv and .tex go into ``out``, <workdir>/exp/tables/<preset> if not given, and
+    what the runs tell into <name>_logs beside them. ``dry_run`` only tells what would be run.
+    Raises DataError after the table is written when a run failed.
+    """
+    if jobs < 0:
+        raise ConfigError(f"--jobs is {jobs}, wanted is a number of runs side by side, or 0 to run nothing")
+    definition = read_experiment(experiment)
+    given = {name: str(value) for name, value in (options or {}).items()}
+    chosen = [*dict.fromkeys(seeds)] if seeds else [None]
+    cells = list_cells(definition, preset=preset, seeds=chosen, options=given, workdir=str(workdir))
+    runs = plan_runs(definition.recipe, cells)
+    if dry_run:
+        print_plan(definition.recipe, runs)
+        return
+    out = out or definition.recipe.parent / workdir / "exp" / "tables" / preset
+    runner = Runner(definition.recipe, out / f"{definition.name}_logs", jobs=jobs, gpus=gpus or ())
+    failures = runner.run_all(runs) if jobs else {}
+    report_cells(definition, cells, runs, failures, out=out, preset=preset)
+    if failures:
+        told = "; ".join(f"{run.cells[0].place}: {failure}" for run, failure in failures.items())
+        raise DataError(f"{len(failures)} of {len(runs)} runs failed ({told}); mend the cause and run again")
+
+
+def report_cells(
+    experiment: Experiment,
+    cells: list[Cell],
+    runs: list[Run],
+    failures: Mapping[Run, Failure],
+    *,
+    out: Path,
+    preset: str,
+) -> None:
+    """Score the cells and the teachers, write the table into ``out`` and print it."""
+    summaries = sum_up(score_cells(cells, runs, failures))
+    summaries += average_columns(summaries, experiment.average) if experiment.average else []
+    command = shlex.join(["synthst", *sys.argv[1:]])
+    teachers = score_teachers(runs)
+    print(write_table(experiment, summaries, out, preset=preset, command=command, teachers=teachers), end="")
+    logger.info("%s: %s.md, .csv and .tex", out, experiment.name)
+
+
+def print_plan(recipe: Path, runs: list[Run]) -> None:
+    """Print a line for each run: finished or to do, and its command."""
+    for run in runs:
+        state = "finished" if run.is_finished() else "to do   "
+        print(f"{state}  {shlex.join([str(recipe), *run.cells[0].words])}")
