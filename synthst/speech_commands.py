@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from synthst.audio import read_audio
-from synthst.teacher_commands import decode
 from synthst.datadir import new_directory, text_path
 from synthst.dump import DumpIndex, read_dump
 from synthst.espnet.options import SearchOptions
@@ -22,6 +21,7 @@ from synthst.targets.asr_only import TranscriptFilter, select_transcripts
 from synthst.targets.expand import expand_targets
 from synthst.targets.restore import SourceCase
 from synthst.teacher.protocol import SearchSettings
+from synthst.teacher_commands import decode
 
 if TYPE_CHECKING:
     from synthst.espnet.speech_load import TrainedSpeechModel

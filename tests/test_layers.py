@@ -10,7 +10,19 @@ PACKAGE = Path(__file__).parent.parent / "synthst"
 LAYERS = [
     {"errors"},
     {"atomic", "sorting", "info", "tables", "sampling", "speechtables", "unfinished", "datadir"},
-    {"store", "lookup", "nbest", "testsets", "tokens", "audio", "speechdir", "speed", "dump", "dump_parts", "dump_pool"},
+    {
+        "store",
+        "lookup",
+        "nbest",
+        "testsets",
+        "tokens",
+        "audio",
+        "speechdir",
+        "speed",
+        "dump",
+        "dump_parts",
+        "dump_pool",
+    },
     {"corpora", "teacher", "targets", "espnet", "score", "wer"},
     {
         "report",

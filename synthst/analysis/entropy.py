@@ -60,13 +60,8 @@ def entropy(
     else:
         test, device = (data, src, tgt), "cuda" if ngpu else "cpu"
         found = dict(_measure(model, *test, audio, SearchOptions(**asdict(search)), device, batch_seconds))
-        summary: dict[str, object] = {
-            "model": str(model),
-            "data": str(data),
-            "src": src,
-            "tgt": tgt,
-            "labels": read_labels(model),
-        }
+        summary: dict[str, object] = {"model": str(model), "data": str(data), "src": src, "tgt": tgt}
+        summary["labels"] = read_labels(model)
         summary |= summarise(found, text_path(data, tgt))
         _write(out, summary, found, made_by, [model, data])
     print(describe_entropy(read_entropy(out)))

@@ -26,8 +26,8 @@ type Encode = Callable[[SpeechModel, Tensor], Tensor]
 class EncoderPool:
     """Encode batches ahead of whoever reads them, one batch at most.
 
-    What the reader computes meanwhile has `reader_threads` of torch's threads: the pool uses the others, or on
-    fewer than four all of them.
+    What the reader computes meanwhile has `reader_threads` of torch's threads: the pool uses the others, or
+    on fewer than four all of them.
     """
 
     def __init__(self, encode: Encode, model: SpeechModel, threads: int) -> None:

@@ -59,7 +59,10 @@ def stamps(folder: Path) -> dict[Path, int]:
         (["--target", "real"], "unknown option --target; known: --stage --stop_stage --langs --targets"),
         (["--targets", "fake"], "--targets is 'fake', wanted is one of: real synth synth_mono"),
         (["--subset", "many"], "--subset is 'many', wanted is one of: all NUMBER"),
-        (["--teacher", "gpt:x"], "--teacher is 'gpt:x', wanted is one of: own espnet:* ct2:* hf:* llm:* file:*"),
+        (
+            ["--teacher", "gpt:x"],
+            "--teacher is 'gpt:x', wanted is one of: own espnet:* ct2:* hf:* llm:* file:*",
+        ),
         (["--ngpu", "one"], "--ngpu is 'one', wanted is one of: NUMBER"),
         (["--targets", "synth_mono", "--subset", "all"], "synth_mono wants sentences outside --subset"),
     ],
