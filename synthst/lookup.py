@@ -6,7 +6,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import batched, islice
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -135,62 +134,3 @@ def open_parts(connection: duckdb.DuckDBPyConnection, parts: list[Path], view: s
         connection.read_parquet([str(part) for part in parts], filename=True).create_view(view)
     else:
         connection.register(view, PART_SCHEMA.append(pa.field("filename", pa.string())).empty_table())
-
-
-PARTS = f"""
-    CREATE VIEW parts AS
-    SELECT *, {KEY} AS key, CAST('0x' || substr(parse_filename(filename), 6, 16) AS UBIGINT) AS part
-    FROM files WHERE rank = 0"""
-CHOSEN = """
-    CREATE TABLE chosen AS
-    SELECT key, min(part) AS part FROM parts SEMI JOIN wanted USING (key) GROUP BY key"""
-BEST_TEXTS = """
-    CREATE TABLE best AS
-    SELECT key, source, hypothesis, finished FROM parts SEMI JOIN chosen USING (key, part)"""
-TRANSLATED = """
-    CREATE TABLE translated AS
-    SELECT wanted.id, wanted.key, wanted.source, best.hypothesis, best.finished
-    FROM wanted LEFT JOIN best USING (key, source)"""
-
-
-class Translation(NamedTuple):
-    """The best hypothesis for one utterance; not finished means cut off at the length limit."""
-
-    id: str
-    source: str
-    hypothesis: str
-    finished: bool
-
-
-class Lookup:
-    """The utterances of a text table, each with its best translation or none; made by `look_up`."""
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        self._connection = connection
-
-    def translations(self) -> Iterator[Translation]:
-        """Yield the utterances that have a translation, in byte order of id."""
-        columns = "id, source, hypothesis, finished"
-        ordered = f"SELECT {columns} FROM translated WHERE hypothesis IS NOT NULL ORDER BY id"
-        return (Translation(*row) for row in self._stream(ordered))
-
-    def _stream(self, query: str) -> Iterator[tuple[Any, ...]]:
-        for batch in self._connection.cursor().sql(query).to_arrow_reader(ROWS_PER_BATCH):
-            yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
-
-
-@contextmanager
-def look_up(store: Path, text: Path, *, memory_limit: str = MEMORY_LIMIT) -> Iterator[Lookup]:
-    """Join the sources of the table ``text`` with ``store`` as it is now.
-
-    What exceeds ``memory_limit`` goes to a directory beside the store, which is removed at the end.
-    Raises DataError when a part is damaged, or there is no room for that directory.
-    """
-    parts = sound_parts(store)
-    with scratch_database(store, "lookup", memory_limit=memory_limit) as (connection, _):
-        load_sources(connection, text, f"id, {KEY} AS key, source")
-        open_parts(connection, parts, "files")
-        for statement in (PARTS, CHOSEN, BEST_TEXTS, TRANSLATED):
-            connection.execute(statement)
-        connection.execute("DROP TABLE wanted; DROP TABLE chosen; DROP TABLE best")
-        yield Lookup(connection)

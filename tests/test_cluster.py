@@ -50,7 +50,11 @@ def decode_on(cluster: Cluster, data: Path, out: Path, teacher: Teacher | None =
     return decode_corpus(teacher or FakeTeacher(), data, out, src="en", part_sentences=3, cluster=cluster)
 
 
-def test_workers_that_die_and_come_change_nothing_in_the_store(tmp_path: Path, data: Path) -> None:
+def test_workers_that_die_and_come_change_nothing_in_the_store(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("synthst.teacher.spread.LOOK_SECONDS", 0.2)
+    monkeypatch.setattr("synthst.teacher.spread.ARRIVAL_SECONDS", 1.0)
     traces = tmp_path / "traces"
     traces.mkdir()
     with (

@@ -47,6 +47,7 @@ def _read_hypotheses(
     if not parts:
         return {}
     with duckdb.connect(config={"memory_limit": memory_limit}) as connection:
+        connection.execute("SET enable_progress_bar = false")
         connection.register("wanted", wanted)
         rows = connection.execute(_HYPOTHESES, {"parts": parts}).fetchall()
     return {(source, clean(hypothesis)): (score, finished) for source, hypothesis, score, finished in rows}

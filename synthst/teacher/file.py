@@ -62,7 +62,7 @@ class FileTeacher:
         key = header[0]
         if key == "id" and (data is None or src is None):
             raise ConfigError(f"{path} is by id; give the data directory and source language of the ids")
-        self._database = sqlite3.connect("")
+        self._database = sqlite3.connect("", check_same_thread=False)
         self._database.executescript(TABLES)
         self._database.executemany(
             "INSERT INTO rows VALUES (?, ?, ?)", (_row(where, fields, header) for where, fields in lines)

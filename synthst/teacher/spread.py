@@ -134,6 +134,8 @@ def _take(future: "Future[list[list[Hypothesis]]]", part: list[str]) -> Iterator
     """Yield what a worker has translated; raise a SynthstError if it could not, _NotYet if it was lost."""
     from distributed import KilledWorker
 
+    if not future.done():
+        raise _NotYet
     try:
         translated = TranslatedPart(part, future.result(timeout=ARRIVAL_SECONDS))
     except BudgetError as error:

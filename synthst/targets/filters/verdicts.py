@@ -83,4 +83,5 @@ def open_verdicts(
             "preserve_insertion_order": "false",
         }
         with duckdb.connect(config=config) as connection:
+            connection.execute("SET enable_progress_bar = false")
             yield Verdicts(connection, filters)
