@@ -23,6 +23,16 @@ COMMANDS = {  # name -> (module, function, one line of help)
         "Beneath a Steel Sky: speech, translated",
     ),
     "prepare_wesnoth": ("corpora.wesnoth", "prepare_wesnoth", "Battle for Wesnoth, two languages"),
+    "prepare_descriptions": (
+        "corpora.descriptions",
+        "prepare_descriptions",
+        "Debian's package descriptions, two languages",
+    ),
+    "prepare_handbook": (
+        "corpora.handbook",
+        "prepare_handbook",
+        "Debian's and GNOME's manuals, two languages",
+    ),
     "prepare_asterisk": (
         "corpora.asterisk",
         "prepare_asterisk",

@@ -17,6 +17,7 @@ from synthst.speechdir import check_speech, is_speech
 from synthst.tables import read_table, write_table
 from synthst.teacher.kinds import load_teacher
 from synthst.teacher.protocol import SearchSettings, Teacher
+from synthst.testsets import decoded_path, find_test_sets
 from synthst.wer import word_error_rate
 
 logger = logging.getLogger(__name__)
@@ -84,15 +85,18 @@ def translate_sets(
 ) -> None:
     """Translate test sets ``data``/<set> with trained models into <model>/decode_<set>/text.<tgt>.
 
-    A directory that is no trained model of ours (a teacher taken from elsewhere) is passed over and named.
+    A set may also be a path from ``data`` or from the root (``../wesnoth/test`` goes into decode_wesnoth_test), or
+    one of sacreBLEU's, which is fetched into ``data``. A directory that is no trained model of ours (a teacher
+    taken from elsewhere) is passed over and named.
     """
+    sets = dict(zip(test_sets, find_test_sets(test_sets, data, src=src, tgt=tgt), strict=True))
     for directory in models:
         if not (directory / "train.json").is_file():
             logger.info("%s holds no model that was trained here; its test sets are not decoded", directory)
             continue
         loaded = load_teacher(f"espnet:{directory}", search, device="cuda" if ngpu else "cpu")
-        for name in test_sets:
-            translate_set(loaded, data / name, directory / f"decode_{name}", src=src, tgt=tgt)
+        for name, test_set in sets.items():
+            translate_set(loaded, test_set, decoded_path(directory, name), src=src, tgt=tgt)
 
 
 def translate_set(teacher: Teacher, data: Path, out: Path, *, src: str, tgt: str) -> None:
@@ -172,7 +176,7 @@ def is_recogniser(model: Path) -> bool:
 def score_translator(model: Path, data: Path, test_sets: list[str], tgt: str) -> None:
     """Score every test set that a model has decoded, unless it has been scored already."""
     for name in test_sets:
-        hyp, ref = text_path(model / f"decode_{name}", tgt), text_path(data / name, tgt)
+        hyp, ref = text_path(decoded_path(model, name), tgt), text_path(data / name, tgt)
         scores = hyp.with_name("scores.json")
         if hyp.exists() and (not scores.exists() or is_stale(scores, hyp, ref)):
             score_system(hyp, ref, scores, tgt=tgt)
@@ -182,7 +186,7 @@ def score_recogniser(model: Path, data: Path, test_sets: list[str], src: str) ->
     """Write the word error rate of every test set that a recogniser has decoded; return it in words."""
     rates = []
     for name in test_sets:
-        hyp = text_path(model / f"decode_{name}", src)
+        hyp = text_path(decoded_path(model, name), src)
         if hyp.exists():
             found = word_error_rate(hyp, text_path(data / name, src), hyp.with_name("wer.json"))
             rates.append(f"recogniser {model.name}, {name}: {found.verbose}.")

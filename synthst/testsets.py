@@ -73,16 +73,18 @@ def fetch_test_set(name: str, out: Path, *, src: str, tgt: str) -> None:
         write_tables([text_path(folder, lang) for lang in (src, tgt)], rows)
         write_info(folder, made_by, counts=counts, references=len(references))
     logger.info("%s: %d sentences of sacreBLEU's %s", out, counts["kept"], name)
+    if counts["dropped_empty"]:
+        told = "%s: %d lines without source or reference are left out; scores are not sacreBLEU's own"
+        logger.warning(told, out, counts["dropped_empty"])
 
 
 def _number_lines(name: str, source: Path, reference: Path, counts: Counter[str]) -> Iterator[JoinedRow]:
-    """Yield (id, (source, reference)) of each line; neither may be empty."""
+    """Yield (id, (source, reference)) of each line; count lines that lack one of them."""
     for number, pair in enumerate(zip_longest(_read_lines(source), _read_lines(reference)), 1):
         texts = tuple(" ".join((text or "").split()) for text in pair)
-        if not all(texts):
-            raise DataError(f"{source}:{number} or {reference}:{number} is empty; remove both to fetch again")
-        counts["kept"] += 1
-        yield f"{name}_{number:06d}", texts
+        counts["kept" if all(texts) else "dropped_empty"] += 1
+        if all(texts):
+            yield f"{name}_{number:06d}", texts
 
 
 def _read_lines(path: Path) -> Iterator[str]:

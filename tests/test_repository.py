@@ -12,6 +12,8 @@ import yaml
 from jsonargparse import ArgumentParser
 
 from synthst.commands import choose_subset
+from synthst.corpora.descriptions import prepare_descriptions
+from synthst.corpora.handbook import prepare_handbook
 from synthst.corpora.libreoffice import prepare_libreoffice
 from synthst.corpora.spoken import prepare_spoken_libreoffice, speak_datadir
 from synthst.corpora.wesnoth import prepare_wesnoth
@@ -131,6 +133,10 @@ SETTINGS_OF = {  # recipe and file, or file -> the function whose options it fil
     "conformer_17x6": train_speech,
     "conformer_6x3": train_speech,
     "decode_beam4": decode,
+    "libreoffice": prepare_libreoffice,
+    "descriptions": prepare_descriptions,
+    "handbook": prepare_handbook,
+    "finetune": make_teacher,
     "targets_mbr": replace_targets,
     "targets_mild": replace_targets,
     "targets_strict": replace_targets,

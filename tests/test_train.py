@@ -388,11 +388,13 @@ def test_fine_tuning_begins_with_the_weights_of_init(task: Task, trained: Path, 
     assert begun.keys() == tuned.keys()
     assert all(torch.allclose(begun[name], tuned[name], atol=1e-6) for name in begun)
     assert summary(tmp_path / "tuned")["settings"]["init"] == load_model(trained).checksum
+    proof = json.loads((tmp_path / "tuned/init.json").read_text(encoding="utf-8"))
+    assert sum(part["tensors"] for part in proof["parts"].values()) == len(begun)
 
 
 def test_fine_tuning_refuses_a_model_of_another_shape(task: Task, trained: Path, tmp_path: Path) -> None:
     wider = {**task, "model": dataclasses.replace(MODEL, feedforward=64)}
-    with pytest.raises(DataError, match=r"(?s)trained/model\.pth: does not fit .*size mismatch"):
+    with pytest.raises(ConfigError, match=r"another shape \(model.feedforward: 32 there, 64 here\)"):
         train_model(out=tmp_path / "tuned", **wider, init=trained)
 
 

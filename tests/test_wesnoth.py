@@ -9,7 +9,8 @@ import pytest
 from bytes_deb import make_bytes_deb
 
 from synthst.corpora.libreoffice_pairs import Pair
-from synthst.corpora.wesnoth import clean_message, divide_messages, prepare_wesnoth, read_catalogue
+from synthst.corpora.sets import divide_by_group
+from synthst.corpora.wesnoth import clean_message, prepare_wesnoth, read_catalogue
 from synthst.datadir import read_info, text_path
 from synthst.errors import ConfigError, DataError
 from synthst.tables import read_table
@@ -101,9 +102,18 @@ def test_prepare_wesnoth_counts_what_it_drops(tmp_path: Path, message: str, reas
     assert counts.pop("messages") == sum(counts.values()) == 201
 
 
-def test_divide_messages_holds_texts_of_test_and_dev_out_of_train() -> None:
+def test_prepare_wesnoth_makes_larger_test_sets_if_asked_to(tmp_path: Path) -> None:
+    out = prepare(tmp_path, MESSAGES, test_share=0.5, dev_share=0.25)  # type: ignore[arg-type]
+    sizes = {name: sum(1 for _ in read_table(out / name / "text.en")) for name in SETS}
+    assert sum(sizes.values()) == 200
+    assert (
+        72 <= sizes["test"] <= 128 and 26 <= sizes["dev"] <= 74
+    )  # four standard deviations about 100 and 50
+
+
+def test_divide_by_group_holds_texts_of_test_and_dev_out_of_train() -> None:
     pairs = [Pair(f"w_{n:03d}", f"key{n}", f"message {n}", f"text {n // 2}") for n in range(400)]
-    sets = divide_messages([*pairs, pairs[0]._replace(id="w_999")], counts := Counter[str](), seed=0)
+    sets = divide_by_group([*pairs, pairs[0]._replace(id="w_999")], counts := Counter[str](), seed=0)
     targets = {name: {pair.tgt for pair in members} for name, members in sets.items()}
     assert not targets["train"] & (targets["dev"] | targets["test"])
     assert not targets["dev"] & targets["test"]
@@ -129,7 +139,7 @@ def test_read_catalogue_names_a_file_that_is_none(content: bytes) -> None:
 def test_prepare_wesnoth_says_what_it_lacks(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="has no translation into ru"):
         prepare(tmp_path, MESSAGES, tgt="ru")
-    with pytest.raises(DataError, match="no message is left for test; take more campaigns"):
+    with pytest.raises(DataError, match="no sentence is left for test of .*/out; take more packages"):
         prepare(tmp_path, {"A message of five words.": "Eine Nachricht."})
     with pytest.raises(ConfigError, match="no Wesnoth text for de-fr"):
         prepare(tmp_path, MESSAGES, src="de", tgt="fr")

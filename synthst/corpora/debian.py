@@ -83,12 +83,12 @@ def _download(names: Sequence[str], folder: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder) as temporary:
         work = Path(temporary)
         logger.info("fetching %s", ", ".join(names))
-        trouble = _run_apt([apt_get, "download", *names], work)
+        trouble = run_apt([apt_get, "download", *names], work)
         if trouble:
             logger.info("making private package lists, as the system's do not serve (%s)", trouble)
-            apt_get_private = [apt_get, *_private_lists(work)]
-            trouble = _run_apt([*apt_get_private, "update"], work)
-            trouble = trouble or _run_apt([*apt_get_private, "download", *names], work)
+            apt_get_private = [apt_get, *private_lists(work)]
+            trouble = run_apt([*apt_get_private, "update"], work)
+            trouble = trouble or run_apt([*apt_get_private, "download", *names], work)
         if trouble:
             raise DataError(f"apt-get cannot fetch {', '.join(names)} ({trouble}); {_by_hand(names)}")
         for deb in sorted(work.glob("*.deb")):
@@ -103,7 +103,7 @@ def _by_hand(names: Sequence[str]) -> str:
     )
 
 
-def _private_lists(work: Path) -> list[str]:
+def private_lists(work: Path) -> list[str]:
     """Return the options that keep apt-get's lists and cache below ``work``."""
     for name in ("lists", "cache/archives"):
         (work / name / "partial").mkdir(parents=True)
@@ -114,7 +114,7 @@ def _private_lists(work: Path) -> list[str]:
     return [word for option in options for word in ("-o", option)]
 
 
-def _run_apt(command: list[str], work: Path) -> str:
+def run_apt(command: list[str], work: Path) -> str:
     """Run apt-get in ``work``; return "" or its complaint.
 
     Network trouble is tried again, in the end it is a DataError.

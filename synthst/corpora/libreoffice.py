@@ -88,12 +88,12 @@ def _read_languages(
     return pages, versions
 
 
-def choose_set(page: str, seed: int) -> str:
-    """Return the set that a page belongs to, which depends on nothing but its path and the seed."""
+def choose_set(page: str, seed: int, *, test_share: float = TEST_SHARE, dev_share: float = DEV_SHARE) -> str:
+    """Return the set that a page belongs to, which depends on its path, the seed and the shares only."""
     place = _hash(page, seed) / 2**64
-    if place < TEST_SHARE:
+    if place < test_share:
         return "test"
-    return "dev" if place < TEST_SHARE + DEV_SHARE else "train"
+    return "dev" if place < test_share + dev_share else "train"
 
 
 def _hash(name: str, seed: int) -> int:

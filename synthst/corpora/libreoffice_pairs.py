@@ -48,7 +48,7 @@ def align_pages(pages: Mapping[str, Pages], src: str, tgt: str, counts: Counter[
                 counts["dropped_without_counterpart"] += 1
                 continue
             texts = english.text, counterparts[key].text
-            for number, (text, foreign) in _split_alike(*texts, other, counts):
+            for number, (text, foreign) in split_alike(*texts, other, counts):
                 both = (text, foreign) if src == "en" else (foreign, text)
                 yield Pair(f"lo_{name}_{index:04d}_{number:02d}", page, *both)
 
@@ -65,7 +65,7 @@ def _number_paragraphs(paragraphs: Iterable[Paragraph]) -> Iterator[tuple[tuple[
         seen[paragraph.id] += 1
 
 
-def _split_alike(
+def split_alike(
     english: str, foreign: str, other: str, counts: Counter[str]
 ) -> list[tuple[int, tuple[str, str]]]:
     """Return numbered pairs of sentences from 1, or the whole paragraph with number 0."""

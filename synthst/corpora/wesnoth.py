@@ -8,19 +8,19 @@ import logging
 import re
 import struct
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from synthst.corpora.debian import fetch_packages, package_version, read_members
-from synthst.corpora.libreoffice import HELD_OUT, choose_set
+from synthst.corpora.libreoffice import DEV_SHARE, TEST_SHARE
 from synthst.corpora.libreoffice_html import normalise_text
 from synthst.corpora.libreoffice_pairs import Pair, keep_clean, text_key
-from synthst.datadir import is_made, new_directory, text_path, write_info
+from synthst.corpora.sets import divide_by_group, write_sets
+from synthst.datadir import is_made
 from synthst.errors import ConfigError, DataError
-from synthst.tables import write_tables
 
 logger = logging.getLogger(__name__)
 
@@ -41,17 +41,21 @@ def prepare_wesnoth(
     campaigns: Sequence[str] = CAMPAIGNS,
     min_words: int = 4,
     max_words: int | None = 80,
+    test_share: float = TEST_SHARE,
+    dev_share: float = DEV_SHARE,
     seed: int = 0,
 ) -> None:
-    """Write the data directories ``out``/train, dev and test (5 % of the messages), unless they are there.
+    """Write the data directories ``out``/train, dev and test, unless they are there.
 
     Messages stay whole, since they are translated freely. Context marks ("female^") and markup are removed;
     messages with $variables are dropped, and so is what `prepare_libreoffice` would drop. English text and
     seed decide the set; no text of dev or test, on either side, is in train. ``release`` is the one in the
-    names of the packages. ``min_words`` and ``max_words`` count words of the source.
+    names of the packages. ``min_words`` and ``max_words`` count words of the source; test and dev get their
+    shares of the messages.
     """
     made_by: dict[str, object] = {"step": "prepare_wesnoth", "src": src, "tgt": tgt, "release": release}
     made_by |= {"campaigns": campaigns, "min_words": min_words, "max_words": max_words, "seed": seed}
+    made_by |= {"test_share": test_share, "dev_share": dev_share}
     other = _other_language(src, tgt)
     if is_made(out, made_by):
         logger.info("%s is there already", out)
@@ -61,9 +65,9 @@ def prepare_wesnoth(
     counts: Counter[str] = Counter()
     pairs = (pair for deb in debs for pair in read_campaign(deb, other, counts, from_english=src == "en"))
     clean = keep_clean(pairs, counts, languages=(src, tgt), min_words=min_words, max_words=max_words)
-    sets = divide_messages(clean, counts, seed=seed)
+    sets = divide_by_group(clean, counts, seed=seed, test_share=test_share, dev_share=dev_share)
     packages = dict(zip(names, map(package_version, debs), strict=True))
-    _write_sets(out, sets, (src, tgt), counts, made_by, packages)
+    write_sets(out, sets, (src, tgt), counts, made_by, packages)
 
 
 def _other_language(src: str, tgt: str) -> str:
@@ -116,48 +120,3 @@ def _without_placeholders(pairs: Iterable[Pair], counts: Counter[str]) -> Iterat
             counts["dropped_placeholder"] += 1
         else:
             yield pair
-
-
-def divide_messages(pairs: Iterable[Pair], counts: Counter[str], *, seed: int) -> dict[str, list[Pair]]:
-    """Put messages into train, dev and test by their English text, each source once.
-
-    ``page`` of the pairs is that text's key. Targets of test are in neither of the others, those of dev not
-    in train.
-    """
-    by_source: dict[str, Pair] = {}
-    for pair in pairs:
-        if by_source.setdefault(text_key(pair.src), pair) is not pair:
-            counts["dropped_repeated"] += 1
-    sets: dict[str, list[Pair]] = {}
-    for name, others in HELD_OUT.items():
-        held_out = {
-            key
-            for other in others
-            for pair in sets[other]
-            for key in (text_key(pair.src), text_key(pair.tgt))
-        }
-        members = [pair for pair in by_source.values() if choose_set(pair.page, seed) == name]
-        sets[name] = [pair for pair in members if not held_out & {text_key(pair.src), text_key(pair.tgt)}]
-        counts[f"dropped_{name}_held_out"] = len(members) - len(sets[name])
-        counts[f"kept_{name}"] = len(sets[name])
-    return sets
-
-
-def _write_sets(
-    out: Path,
-    sets: Mapping[str, Sequence[Pair]],
-    languages: tuple[str, str],
-    counts: Counter[str],
-    made_by: Mapping[str, object],
-    packages: Mapping[str, str],
-) -> None:
-    with new_directory(out) as directory:
-        for name, pairs in sets.items():
-            if not pairs:
-                raise DataError(f"no message is left for {name}; take more campaigns, or widen the limits")
-            (directory / name).mkdir()
-            tables = [text_path(directory / name, language) for language in languages]
-            write_tables(tables, ((pair.id, (pair.src, pair.tgt)) for pair in sorted(pairs)))
-            write_info(directory / name, {**made_by, "set": name}, counts={"kept": len(pairs)})
-        write_info(directory, made_by, counts=counts, packages=packages)
-    logger.info("%s: %s", out, ", ".join(f"{key} {count:,}" for key, count in sorted(counts.items())))

@@ -1,5 +1,6 @@
-"""Begin a speech translator with a recogniser's encoder (and a translator's decoder), and prove it.
+"""Begin a model with parts of others, or with all of another (fine-tuning), and prove it.
 
+A speech translator begins with a recogniser's encoder, and maybe a translator's decoder.
 ESPnet's own ``init_param`` leaves out in silence what has another name or shape; here every tensor is loaded
 or the run stops.
 """
@@ -59,6 +60,35 @@ def initialise(model: torch.nn.Module, parts: Sequence[Part]) -> Report:
             "checksum_of_origin": checksum(found),
         }
     return compare_checksums(report, before, model)
+
+
+def initialise_whole(model: torch.nn.Module, weights: Path) -> Report:
+    """Load every tensor of another model of the same shape; return what was done and the proof.
+
+    Raises DataError with the names that are missing, too many, or of another shape, and when the model shares
+    a matrix that is two different ones in the file.
+    """
+    states = read_states(weights)
+    names = list(checksums(model))
+    strays = sorted(name for name in states if name.partition(".")[0] not in names)
+    if strays:
+        raise DataError(f"{weights}: the model has no place for {_some(strays)}; name a model like this one")
+    refuse_other_ties(model, states, weights)
+    report = initialise(model, [Part(name, weights, name) for name in names])
+    assert not report["untouched"]
+    return report
+
+
+def refuse_other_ties(model: torch.nn.Module, states: Mapping[str, Tensor], weights: Path) -> None:
+    """Raise DataError unless what is one tensor in the model is the same in the file under all its names."""
+    first: dict[int, str] = {}
+    for name, tensor in model.state_dict().items():
+        other = first.setdefault(tensor.data_ptr(), name) if tensor.numel() else name
+        if other != name and {name, other} <= states.keys() and not torch.equal(states[name], states[other]):
+            raise DataError(
+                f"{weights}: {other} and {name} are one matrix in the model, and two different ones there; "
+                "set model.tied_embeddings to match it"
+            )
 
 
 def compare_checksums(report: Report, before: Mapping[str, str], model: torch.nn.Module) -> Report:

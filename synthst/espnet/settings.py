@@ -27,8 +27,13 @@ def describe_weights(model: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+SHAPE = ("encoder_layers", "decoder_layers", "width", "feedforward", "heads")
+"""What makes a model another one; tensors do not tell the number of heads."""
+
+
 def find_weights(folder: Path, init: Path) -> str:
-    """Return the weights to begin with; raises ConfigError unless they are of a model of the same tokens."""
+    """Return the weights to begin with; raises ConfigError for a model of another shape or other tokens."""
+    refuse_other_shape(folder, init)
     for side in ("src", "tgt"):
         wanted, found = (Tokenizer(place / f"{side}.model").checksum for place in (init, folder))
         if wanted != found:
@@ -37,6 +42,19 @@ def find_weights(folder: Path, init: Path) -> str:
                 "tokenise the data with the tokenisers of that model"
             )
     return str(init / "model.pth")
+
+
+def refuse_other_shape(folder: Path, init: Path) -> None:
+    """Raise ConfigError unless the model to begin with has the shape that is asked for in ``folder``."""
+    wanted = json.loads((folder / "settings.json").read_text(encoding="utf-8"))["model"]
+    path = init / "train.json"
+    if not path.is_file():
+        raise DataError(f"{path} is not there; finish that training, or name another model")
+    found = json.loads(path.read_text(encoding="utf-8"))["settings"]["model"]
+    differing = [key for key in SHAPE if found[key] != wanted[key]]
+    if differing:
+        told = "; ".join(f"model.{key}: {found[key]} there, {wanted[key]} here" for key in differing)
+        raise ConfigError(f"{init} has another shape ({told}); set the model's options to match it")
 
 
 def is_trained(out: Path, settings: dict[str, Any]) -> bool:

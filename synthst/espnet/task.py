@@ -28,6 +28,7 @@ from synthst.espnet.batches import (
     TrainingBatches,
     ValidationBatches,
 )
+from synthst.espnet.init import initialise_whole, write_report
 from synthst.espnet.loss import SmoothedCrossEntropy
 from synthst.tokens import read_tokens
 
@@ -202,7 +203,9 @@ class TokenMTTask(MTTask):  # type: ignore[misc]
     def build_optimizers(cls, args: argparse.Namespace, model: ESPnetMTModel) -> list[torch.optim.Optimizer]:
         """Load the weights to begin with, which ESPnet asks for no other time than before training."""
         if args.init_weights:
-            load_weights(model, Path(args.init_weights))
+            report = initialise_whole(model, Path(args.init_weights))
+            if is_first_process():
+                write_report(report, Path(args.output_dir))
         optimizers: list[torch.optim.Optimizer] = super().build_optimizers(args, model)
         return optimizers
 

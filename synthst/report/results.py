@@ -16,6 +16,7 @@ from synthst.report.rows import ResultRow, compare_rows, hypotheses_path, read_j
 from synthst.report.table import find_differences, find_notes, result_table, terminal_table
 from synthst.score import Comparison
 from synthst.tables import read_table
+from synthst.testsets import set_name
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +87,9 @@ def sample_translations(
         )
         for id_ in chosen
     ]
-    return f"Sample translations of {test_set}, drawn with seed {seed}:\n\n" + fenced("\n".join(blocks))
+    return f"Sample translations of {set_name(test_set)}, drawn with seed {seed}:\n\n" + fenced(
+        "\n".join(blocks)
+    )
 
 
 def _heading(title: str, command: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from synthst.datadir import text_path
 from synthst.errors import DataError
 from synthst.score import Comparison, MetricScore, compare_systems, is_stale, read_metrics
+from synthst.testsets import decoded_path
 
 TEACHER = "teacher"
 
@@ -49,7 +50,7 @@ def read_row(student: Path, data: Path, test_set: str, *, tgt: str) -> ResultRow
 
     Scores of a text that has changed since are left out, with a note.
     """
-    decoded = student / f"decode_{test_set}"
+    decoded = decoded_path(student, test_set)
     train, decode = read_json(student / "train.json"), read_json(decoded / "decode.json")
     metrics, notes = _read_scores(decoded, text_path(data / test_set, tgt), tgt)
     score = {metric.name: metric.score for metric in metrics}
@@ -115,7 +116,7 @@ def compare_rows(
 
 def hypotheses_path(row: ResultRow, tgt: str) -> Path:
     """Name the table of a row's translations."""
-    return text_path(row.directory / f"decode_{row.test_set}", tgt)
+    return text_path(decoded_path(row.directory, row.test_set), tgt)
 
 
 def read_json(path: Path) -> dict[str, object]:

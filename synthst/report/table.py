@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from synthst.report.rows import ResultRow
+from synthst.testsets import set_name
 
 TERMINAL_COLUMNS = 100
 SIGNIFICANT = 0.05
@@ -63,7 +64,7 @@ COLUMNS = (
     Column("Targets", "Targets", lambda row: row.targets, is_number=False),
     Column("Student", "Student", lambda row: row.student, is_number=False),
     Column("Subset", "Subset", lambda row: "all" if row.subset is None else show_number(row.subset)),
-    Column("Test set", "Test", lambda row: row.test_set, is_number=False),
+    Column("Test set", "Test", lambda row: set_name(row.test_set), is_number=False),
     Column("BLEU", "BLEU", lambda row: show_number(row.bleu, 1)),
     Column("chrF2", "chrF2", lambda row: show_number(row.chrf2, 1)),
     Column("BLEU to {baseline}", "to {baseline}", _delta_cell, is_number=False),
@@ -131,7 +132,7 @@ def _wrap(finding: str) -> str:
 
 def _name(row: ResultRow) -> str:
     subset = "all sentences" if row.subset is None else f"subset {row.subset:,}"
-    return f"{row.targets} ({row.student}, {subset}, {row.test_set})"
+    return f"{row.targets} ({row.student}, {subset}, {set_name(row.test_set)})"
 
 
 def _terminal_cell(column: Column, row: ResultRow) -> str:
