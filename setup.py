@@ -15,7 +15,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.12,<3.14",
     packages=find_packages(include=["synthst", "synthst.*"]),
-    package_data={"synthst": ["py.typed", "audit/page/*"]},
+    package_data={"synthst": ["py.typed", "audit/page/*", "page/template/*"]},
     install_requires=[
         "espnet>=202611,<202700",  # models, trainer, schedules
         "torch>=2.11,<2.15,!=2.12.*",

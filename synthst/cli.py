@@ -87,6 +87,7 @@ COMMANDS = {  # name -> (module, function, one line of help)
     "translate_sets": ("commands", "translate_sets", "translate test sets with trained models"),
     "score": ("score", "score_system", "BLEU and chrF2 of one translation"),
     "table": ("experiments.command", "table", "run an experiment's cells; its table beside the paper's"),
+    "page": ("page.command", "page", "one HTML page over all finished experiments below a folder"),
     "entropy": ("analysis.entropy", "entropy", "how sure a model is of its next token (Table 8)"),
     "entropy_table": ("analysis.table8", "entropy_table", "entropies of several models beside the paper's"),
     "curves": ("analysis.curves", "curves", "training loss and its variance over the steps (Figure 1)"),
@@ -129,7 +130,7 @@ def run_command(name: str, options: Sequence[str]) -> None:
 
     module, function, _ = COMMANDS[name]
     command = getattr(importlib.import_module(f"synthst.{module}"), function)
-    positional = name in ("check", "audit", "table")
+    positional = name in ("check", "audit", "table", "page")
     arguments = complete_flags(command, options)
     auto_cli(command, args=arguments, prog=f"synthst {name}", as_positional=positional)
 

@@ -85,9 +85,9 @@ def translate_sets(
 ) -> None:
     """Translate test sets ``data``/<set> with trained models into <model>/decode_<set>/text.<tgt>.
 
-    A set may also be a path from ``data`` or from the root (``../wesnoth/test`` goes into decode_wesnoth_test), or
-    one of sacreBLEU's, which is fetched into ``data``. A directory that is no trained model of ours (a teacher
-    taken from elsewhere) is passed over and named.
+    A set may also be a path from ``data`` or from the root (``../wesnoth/test`` goes into
+    decode_wesnoth_test), or one of sacreBLEU's, which is fetched into ``data``. A directory that is no
+    trained model of ours (a teacher taken from elsewhere) is passed over and named.
     """
     sets = dict(zip(test_sets, find_test_sets(test_sets, data, src=src, tgt=tgt), strict=True))
     for directory in models:

@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "synthst"
 LAYERS = [
     {"errors"},
-    {"atomic", "sorting", "info", "tables", "sampling", "speechtables", "unfinished", "datadir"},
+    {"atomic", "html", "sorting", "info", "tables", "sampling", "speechtables", "unfinished", "datadir"},
     {
         "store",
         "lookup",
@@ -28,6 +28,7 @@ LAYERS = [
         "report",
         "analysis",
         "audit",
+        "page",
         "experiments",
         "translate_lines",
         "recipe",

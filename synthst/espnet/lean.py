@@ -3,8 +3,8 @@
 The import loads torch's compiler, for a decorator that marks a function as not to be compiled; it loads the
 aligners of a text-to-speech model, for a comparison of types when attention is plotted; it loads the models
 of transformers where that is installed, for encoders that are such models; and it rewrites hundreds of
-functions to check the types of their arguments. Ours need none of that; the compiler still loads by itself when
-something is to be compiled, and ESPnet finds transformers when it was imported before.
+functions to check the types of their arguments. Ours need none of that; the compiler still loads by itself
+when something is to be compiled, and ESPnet finds transformers when it was imported before.
 """
 
 import contextlib
