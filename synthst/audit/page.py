@@ -1,28 +1,19 @@
 """Write the audit's page: one HTML file that needs no other, no server and no network."""
 
-import json
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from synthst.audit.charts import draw_histogram
 from synthst.audit.faults import FAULTS
 from synthst.audit.numbers import show_difference, show_number, show_percent
 from synthst.audit.worst import mark_new
+from synthst.html import embed_json, page_environment
 
 
 def render_page(report: Mapping[str, Any], pairs: Sequence[Sequence[object]]) -> str:
     """Return the page of a report; ``pairs``, of `list_pairs`, go into its table."""
-    environment = Environment(
-        loader=PackageLoader("synthst.audit", "page"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment("synthst.audit", "page")
     environment.filters |= {"number": show_number, "percent": show_percent}
     environment.globals |= {"difference": show_difference, "mark_new": mark_new, "draw": draw_histogram}
     return environment.get_template("page.html").render(
@@ -32,7 +23,7 @@ def render_page(report: Mapping[str, Any], pairs: Sequence[Sequence[object]]) ->
         has_real=report["real"] is not None,
         faults=FAULTS,
         listed=len(pairs),
-        data=_embed({"lang": [report["src"], report["tgt"]], "pairs": pairs}),
+        data=embed_json({"lang": [report["src"], report["tgt"]], "pairs": pairs}),
     )
 
 
@@ -54,9 +45,3 @@ def _choose_tiles(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, Mapping[
     }
     known = {row["key"]: row for row in rows}
     return [(title, known[key]) for key, title in titles.items() if key in known][:4]
-
-
-def _embed(value: object) -> Markup:
-    """Write JSON that can stand in a script element, whatever the texts hold."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029"))
