@@ -45,6 +45,7 @@ COMMANDS = {  # name -> (module, function, one line of help)
     "check_speech": ("speechdir", "check_speech", "check audio with limits of your own; drop what is bad"),
     "subset": ("commands", "choose_subset", "choose a nested subset and keep the rest apart"),
     "combine": ("datadir", "combine_datadirs", "put data directories together"),
+    "combine_pairs": ("multilingual", "combine_pairs", "put several language pairs together"),
     "filter": ("targets.filter", "filter_datadir", "drop bad pairs of any data directory; say why"),
     "audit": ("audit.command", "audit", "look at synthetic targets: a page, and the numbers as JSON"),
     "train_tokenizers": ("tokens", "train_tokenizers", "train SentencePiece models"),

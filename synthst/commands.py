@@ -11,13 +11,15 @@ from synthst.corpora.parallel import import_pairs
 from synthst.datadir import check_datadir, exclude_datadir, new_directory, subset_datadir, text_path
 from synthst.errors import ConfigError, DataError
 from synthst.info import is_made, write_info
+from synthst.multilingual import read_tagged
 from synthst.report import report_results
 from synthst.score import is_stale, score_system
 from synthst.speechdir import check_speech, is_speech
-from synthst.tables import read_table, write_table
+from synthst.tables import write_table
 from synthst.teacher.kinds import load_teacher
 from synthst.teacher.protocol import SearchSettings, Teacher
 from synthst.testsets import decoded_path, find_test_sets
+from synthst.tokens import Tokenizer, refuse_unknown_tags
 from synthst.wer import word_error_rate
 
 logger = logging.getLogger(__name__)
@@ -95,7 +97,9 @@ def translate_sets(
             logger.info("%s holds no model that was trained here; its test sets are not decoded", directory)
             continue
         loaded = load_teacher(f"espnet:{directory}", search, device="cuda" if ngpu else "cpu")
+        tokenizer = Tokenizer(directory / "src.model")
         for name, test_set in sets.items():
+            refuse_unknown_tags(tokenizer, test_set)
             translate_set(loaded, test_set, decoded_path(directory, name), src=src, tgt=tgt)
 
 
@@ -112,7 +116,7 @@ def translate_set(teacher: Teacher, data: Path, out: Path, *, src: str, tgt: str
     if is_made(out, made_by):
         logger.info("%s is there already", out)
         return
-    rows = list(read_table(text))
+    rows = [(key, source) for key, (source,) in read_tagged(data, [src])]
     start = time.monotonic()
     best = [hypotheses[0] for hypotheses in teacher.translate([source for _, source in rows])]
     seconds = time.monotonic() - start

@@ -22,7 +22,7 @@ from synthst.tables import JoinedRow, Row, join_tables, merge_rows, read_table, 
 logger = logging.getLogger(__name__)
 
 _LANGUAGE = re.compile(r"[A-Za-z0-9_@-]+")
-_TABLE = re.compile(rf"text\.{_LANGUAGE.pattern}|wav\.scp|segments|utt2spk|utt2dur")
+_TABLE = re.compile(rf"text\.{_LANGUAGE.pattern}|wav\.scp|segments|utt2spk|utt2dur|utt2pair")
 
 
 def text_path(directory: Path, lang: str) -> Path:

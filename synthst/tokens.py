@@ -15,7 +15,8 @@ import sentencepiece
 
 from synthst.datadir import is_made, new_directory, read_info, text_path, write_info
 from synthst.errors import DataError
-from synthst.tables import join_tables, read_table
+from synthst.multilingual import language_tag, read_tagged, read_tags
+from synthst.tables import read_table
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,10 @@ class Tokenizer:
         pieces = [self.processor.IdToPiece(i) for i in range(2 - self.shift, len(self.processor))]
         return [BLANK, UNK, *pieces, SOS_EOS]
 
+    def has_piece(self, piece: str) -> bool:
+        """Tell whether ``piece`` is a token as a whole."""
+        return bool(self.processor.PieceToId(piece) != self.processor.unk_id())
+
     def encode(self, text: str) -> list[int]:
         """Return the ids of ``text``, without ``<sos/eos>``."""
         return [max(piece + self.shift, 1) for piece in self.processor.EncodeAsIds(text)]
@@ -83,12 +88,14 @@ def train_tokenizers(
     shared: bool = True,
     model_type: Literal["bpe", "unigram"] = "bpe",
     max_sentences: int = 10_000_000,
+    tags: list[str] | None = None,
 ) -> None:
     """Train SentencePiece on ``text.<lang>`` and write ``out``/<lang>.model, one for all if ``shared``.
 
     Nothing is normalised away (identity, all blanks and characters kept, bytes as fallback), so that decoding
     an encoded sentence gives it back; only U+2581, SentencePiece's own sign, comes back as a blank.
-    ``vocabulary_size`` counts the pieces; ESPnet's ids are two more.
+    ``vocabulary_size`` counts the pieces; ESPnet's ids are two more. ``tags`` are the target languages of a
+    model for several pairs: <2de> for de becomes a piece.
     """
     made_by: dict[str, object] = {
         "data": str(data),
@@ -97,23 +104,35 @@ def train_tokenizers(
         "shared": shared,
         "model_type": model_type,
         "max_sentences": max_sentences,
+        **({"tags": tags} if tags else {}),
     }
+    pieces = [language_tag(lang) for lang in tags or ()]
     if is_made(out, made_by):
         logger.info("%s is there already", out)
         return
     with new_directory(out) as folder:
         for group in [langs] if shared else [[lang] for lang in langs]:
             texts = (text for lang in group for _, text in read_table(text_path(data, lang)))
-            model = train_sentencepiece(texts, vocabulary_size, model_type, max_sentences, source=data)
+            sizes = vocabulary_size, model_type, max_sentences
+            model = train_sentencepiece(texts, *sizes, source=data, whole=pieces)
             for lang in group:
                 (folder / f"{lang}.model").write_bytes(model)
         write_info(folder, made_by, parents=[data])
 
 
 def train_sentencepiece(
-    texts: Iterator[str], vocabulary_size: int, model_type: str, max_sentences: int, *, source: Path
+    texts: Iterator[str],
+    vocabulary_size: int,
+    model_type: str,
+    max_sentences: int,
+    *,
+    source: Path,
+    whole: Sequence[str] = (),
 ) -> bytes:
-    """Return a serialised model; raises DataError when ``source`` has too little text for it."""
+    """Return a serialised model in which each of ``whole`` is always one piece.
+
+    Raises DataError when ``source`` has too little text for it.
+    """
     model = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.Train(
@@ -125,6 +144,7 @@ def train_sentencepiece(
             remove_extra_whitespaces=False,
             character_coverage=1.0,
             byte_fallback=True,
+            user_defined_symbols=list(whole),
             unk_id=0,
             bos_id=-1,
             eos_id=-1,
@@ -165,7 +185,8 @@ def write_tokens(data: Path, out: Path, *, langs: list[str], tokenizers: Path) -
     """Tokenise ``text.<lang>`` of ``data`` with ``tokenizers``/<lang>.model into the directory ``out``.
 
     Rows keep the order of the ids, which are written to ``ids.txt``; <lang>.tokens holds the ids of all
-    sentences one after the other, <lang>.offsets where each begins.
+    sentences one after the other, <lang>.offsets where each begins. If ``data`` has utt2pair, the first of
+    ``langs`` is the source and its sentences get their pair's tag, see `read_tagged`.
     """
     models = {lang: Tokenizer(tokenizers / f"{lang}.model") for lang in langs}
     made_by: dict[str, object] = {
@@ -176,12 +197,22 @@ def write_tokens(data: Path, out: Path, *, langs: list[str], tokenizers: Path) -
     if is_made(out, made_by):
         logger.info("%s is there already", out)
         return
-    rows = join_tables([text_path(data, lang) for lang in langs])
+    refuse_unknown_tags(models[langs[0]], data)
+    rows = read_tagged(data, langs)
     with new_directory(out) as folder:
         counts = _write_arrays(rows, models, folder)
         vocabulary = {lang: model.vocabulary_size for lang, model in models.items()}
         write_info(folder, made_by, parents=[data], counts=counts, vocabulary=vocabulary)
     logger.info("%s: %s", out, ", ".join(f"{count:,} {name}" for name, count in counts.items()))
+
+
+def refuse_unknown_tags(tokenizer: Tokenizer, data: Path) -> None:
+    """Raise DataError when the sources of ``data`` get tags that ``tokenizer`` would take apart."""
+    if lacking := sorted(tag for tag in read_tags(data) if not tokenizer.has_piece(tag)):
+        raise DataError(
+            f"{tokenizer.path} has no piece {', '.join(lacking)}, which {data}/utt2pair asks for; "
+            "train tokenisers, and the model, with --tags"
+        )
 
 
 def _write_arrays(

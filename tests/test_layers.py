@@ -9,7 +9,18 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "synthst"
 LAYERS = [
     {"errors"},
-    {"atomic", "html", "sorting", "info", "tables", "sampling", "speechtables", "unfinished", "datadir"},
+    {
+        "atomic",
+        "html",
+        "multilingual",
+        "sorting",
+        "info",
+        "tables",
+        "sampling",
+        "speechtables",
+        "unfinished",
+        "datadir",
+    },
     {
         "store",
         "lookup",

@@ -118,6 +118,7 @@ SETTINGS_OF = {  # recipe and file, or file -> the function whose options it fil
     "subset": choose_subset,
     "tokenizers": train_tokenizers,
     "tokenizers_asr": train_tokenizers,
+    "tokenizers_pair": train_tokenizers,
     "teacher": make_teacher,
     "indomain": make_teacher,
     "mt1/student": make_teacher,

@@ -12,6 +12,8 @@ from toy_task import VOCABULARY, make_sentences, write_pairs
 
 from synthst.datadir import read_info
 from synthst.errors import DataError
+from synthst.multilingual import combine_pairs
+from synthst.tables import join_tables, read_table
 from synthst.tokens import (
     Tokenizer,
     read_tokens,
@@ -232,3 +234,39 @@ def test_counts_and_vocabulary_are_told(tokens: Path) -> None:
     assert isinstance(counts, dict)
     assert counts["rows"] == len(SENTENCES) and counts["tokens.en"] == len(english.ids)
     assert info["vocabulary"] == {"en": 342, "de": 342}
+
+
+@pytest.fixture(scope="module")
+def multilingual(data: Path) -> Path:
+    """The pairs above as en-de, and the first of them as en-es again."""
+    folder = data.parent
+    write_pairs(folder / "few", [(sentence, sentence[::-1]) for sentence in SENTENCES[:3]])
+    (folder / "few/text.de").rename(folder / "few/text.es")
+    pairs = {"en-de": data, "en-es": folder / "few"}
+    combine_pairs(pairs, folder / "pairs", src="en", tgt="mul")
+    return folder / "pairs"
+
+
+def test_tokens_of_several_pairs_begin_with_the_tag_of_the_target(multilingual: Path) -> None:
+    folder, langs = multilingual.parent, ["en", "mul"]
+    train_tokenizers(multilingual, folder / "tagged", langs=langs, vocabulary_size=340, tags=["de", "es"])
+    write_tokens(multilingual, folder / "tagged_tokens", langs=langs, tokenizers=folder / "tagged")
+    tokenizer = Tokenizer(folder / "tagged/en.model")
+    assert tokenizer.token_list()[:4] == ["<blank>", "<unk>", "<2de>", "<2es>"]
+    sources, targets = (read_tokens(folder / "tagged_tokens", lang) for lang in langs)
+    texts = [values for _, values in join_tables([multilingual / f"text.{lang}" for lang in langs])]
+    pairs = [pair for _, pair in read_table(multilingual / "utt2pair")]
+    assert pairs == ["en-de"] * len(SENTENCES) + ["en-es"] * 3
+    blank = tokenizer.token_list().index("▁")
+    for row, ((source, target), pair) in enumerate(zip(texts, pairs, strict=True)):
+        tag = 2 if pair == "en-de" else 3
+        assert sources[row].tolist() == [blank, tag, *tokenizer.encode(source)]
+        assert targets[row].tolist() == tokenizer.encode(target)
+
+
+def test_tokens_refuse_a_tag_that_the_tokeniser_would_take_apart(multilingual: Path) -> None:
+    folder = multilingual.parent
+    train_tokenizers(multilingual, folder / "lacking", langs=["en", "mul"], vocabulary_size=340, tags=["de"])
+    with pytest.raises(DataError, match=r"en.model has no piece <2es>, which .*/utt2pair asks for; train"):
+        write_tokens(multilingual, folder / "no", langs=["en", "mul"], tokenizers=folder / "lacking")
+    assert not (folder / "no").exists()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from synthst.atomic import atomic_file
 from synthst.datadir import text_path
+from synthst.report.averages import average_table
 from synthst.report.machine import describe_machine, describe_versions
 from synthst.report.markdown import fenced, section_key, write_section
 from synthst.report.rows import ResultRow, compare_rows, hypotheses_path, read_json, read_row
@@ -53,7 +54,7 @@ def report_results(
     )
     heading = _heading(" ".join(title.split()), command)
     findings = _findings(rows, comparisons, baseline) + "".join(f"- {note}\n" for note in notes)
-    parts = [heading, result_table(rows, baseline=baseline), findings]
+    parts = [heading, result_table(rows, baseline=baseline), average_table(rows), findings]
     parts += [_signatures(rows, comparisons)]
     parts += [sample_translations(rows, data, src=src, tgt=tgt, count=samples, seed=seed)]
     key = section_key(f"{src}-{tgt}", title)

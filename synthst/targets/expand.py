@@ -8,6 +8,7 @@ from synthst.atomic import scratch_directory
 from synthst.datadir import new_directory, text_path
 from synthst.errors import ConfigError
 from synthst.info import is_made, write_info
+from synthst.multilingual import refuse_pairs
 from synthst.nbest import NBest, read_nbest
 from synthst.speechtables import attach_speech, joined_speech_tables, write_recordings
 from synthst.tables import join_tables, merge_rows, write_tables
@@ -37,13 +38,13 @@ def expand_targets(
 ) -> None:
     """Write ``base`` and the sources of ``extra`` with hypotheses in ``store`` to ``out``.
 
-    No reference in ``extra`` is read, and what is in ``base`` stays as it is. ``prefix`` goes before the ids
-    of ``extra``, and those of its recordings and speakers. Both have speech, or neither; the result has
-    segments if one of them has. Otherwise this is as `replace_targets`; info.json counts base and, for
-    ``extra``, what `Targets` counts. made_by: step "expand_targets" and the arguments but ``out``.
-    Raises DataError when the store lacks a source sentence or an id is in both.
+    No reference in ``extra`` is read, ``base`` stays as it is. ``prefix`` goes before the ids of ``extra``,
+    its recordings and speakers. Both have speech, or neither. Otherwise this is as `replace_targets`; info.json
+    counts base and what `Targets` counts. Raises DataError when an id is in both.
     """
     _refuse_references(select)
+    for directory in (base, extra):
+        refuse_pairs(directory)
     specs = read_filter_lists(filters, held_out)
     options = TargetOptions(src, tgt, empty, drop_cut_off, select, nbest_targets, specs, keep_dropped)
     made_by = {"step": "expand_targets", "base": base, "extra": extra, "store": store, "prefix": prefix}

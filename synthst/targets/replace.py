@@ -7,6 +7,7 @@ from pathlib import Path
 from synthst.atomic import scratch_directory
 from synthst.datadir import new_directory, text_path
 from synthst.info import is_made, write_info
+from synthst.multilingual import refuse_pairs
 from synthst.nbest import NBest, read_nbest
 from synthst.speechtables import joined_speech_tables, write_recordings
 from synthst.tables import write_tables
@@ -43,6 +44,7 @@ def replace_targets(
     nothing when ``out`` was made by the same arguments. made_by: step "replace_targets" and the arguments
     but ``out``. Raises DataError when the store lacks a source sentence.
     """
+    refuse_pairs(data)
     specs = read_filter_lists(filters, held_out)
     options = TargetOptions(src, tgt, empty, drop_cut_off, select, nbest_targets, specs, keep_dropped)
     made_by = {"step": "replace_targets", "data": data, "store": store, **options.made_by()}

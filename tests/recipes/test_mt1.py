@@ -61,7 +61,7 @@ def stamps(folder: Path) -> dict[Path, int]:
         (["--subset", "many"], "--subset is 'many', wanted is one of: all NUMBER"),
         (
             ["--teacher", "gpt:x"],
-            "--teacher is 'gpt:x', wanted is one of: own espnet:* ct2:* hf:* llm:* file:*",
+            "--teacher is 'gpt:x', wanted is one of: own general espnet:* ct2:* hf:* llm:* file:*",
         ),
         (["--ngpu", "one"], "--ngpu is 'one', wanted is one of: NUMBER"),
         (["--targets", "synth_mono", "--subset", "all"], "synth_mono wants sentences outside --subset"),
