@@ -18,7 +18,7 @@ demo_st: setup
 	    ./run.sh --preset mini --student 6x3 --targets $$targets || exit 1; done
 
 test: setup
-	OMP_NUM_THREADS=1 $(python) -m pytest -n auto --maxprocesses 4 --dist loadgroup
+	OMP_NUM_THREADS=1 $(python) -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 check: setup
 	$(python) -m ruff check .

@@ -88,6 +88,7 @@ COMMANDS = {  # name -> (module, function, one line of help)
     "translate_sets": ("commands", "translate_sets", "translate test sets with trained models"),
     "score": ("score", "score_system", "BLEU and chrF2 of one translation"),
     "table": ("experiments.command", "table", "run an experiment's cells; its table beside the paper's"),
+    "switch_plot": ("analysis.switch", "switch_plot", "plot dev BLEU while targets change (Figure 2)"),
     "page": ("page.command", "page", "one HTML page over all finished experiments below a folder"),
     "entropy": ("analysis.entropy", "entropy", "how sure a model is of its next token (Table 8)"),
     "entropy_table": ("analysis.table8", "entropy_table", "entropies of several models beside the paper's"),

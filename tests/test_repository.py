@@ -18,7 +18,9 @@ from synthst.corpora.libreoffice import prepare_libreoffice
 from synthst.corpora.spoken import prepare_spoken_libreoffice, speak_datadir
 from synthst.corpora.wesnoth import prepare_wesnoth
 from synthst.dump import dump_audio
+from synthst.espnet.bleu_curve import DevBleuConfig
 from synthst.espnet.speech_config import InitConfig, SpeechModelConfig, SpeechTrainingConfig
+from synthst.espnet.switch import SwitchConfig
 from synthst.targets.replace import replace_targets
 from synthst.teacher_commands import decode, make_teacher
 from synthst.tokens import train_tokenizers
@@ -113,6 +115,14 @@ def train_speech(
     """Stand for the two trainings of speech, whose module takes seconds to import."""
 
 
+def train_text(
+    switch_at: int | str | None = None,
+    switch: SwitchConfig = SwitchConfig(),  # noqa: B008
+    dev_bleu: DevBleuConfig = DevBleuConfig(),  # noqa: B008
+) -> None:
+    """Stand for the training on text, whose module takes seconds to import."""
+
+
 SETTINGS_OF = {  # recipe and file, or file -> the function whose options it fills
     "prepare": prepare_libreoffice,
     "subset": choose_subset,
@@ -138,6 +148,8 @@ SETTINGS_OF = {  # recipe and file, or file -> the function whose options it fil
     "descriptions": prepare_descriptions,
     "handbook": prepare_handbook,
     "finetune": make_teacher,
+    "figure2": train_text,
+    "switch": train_text,
     "targets_mbr": replace_targets,
     "targets_mild": replace_targets,
     "targets_strict": replace_targets,

@@ -21,10 +21,16 @@ logger = logging.getLogger(__name__)
 
 
 def finish_training(
-    folder: Path, out: Path, settings: dict[str, Any], labels: dict[str, str | int | None]
+    folder: Path,
+    out: Path,
+    settings: dict[str, Any],
+    labels: dict[str, str | int | None],
+    *,
+    criterion: str = "loss",
 ) -> None:
     """Write model.pth and train.json, give the directory its name, and remove what it needs no more.
 
+    ``criterion`` is what of the validations chose the checkpoints that ESPnet averaged, the least being best.
     Raises ConfigError when the training diverged, so that no broken model counts as finished.
     """
     last = torch.load(folder / "checkpoint.pth", map_location="cpu", weights_only=True)
@@ -32,7 +38,7 @@ def finish_training(
     reporter.load_state_dict(last["reporter"])
     epochs = list(reporter.stats.values())
     refuse_divergence(folder, [epoch["valid"]["loss"] for epoch in epochs], settings["training"])
-    states = torch.load(folder / "valid.loss.ave.pth", map_location="cpu", weights_only=True)
+    states = torch.load(folder / f"valid.{criterion}.ave.pth", map_location="cpu", weights_only=True)
     save_whole(states, folder / "model.pth")
     seconds = sum(epoch[phase]["time"].total_seconds() for epoch in epochs for phase in ("train", "valid"))
     counts = settings["tokens"]["counts"]
@@ -41,7 +47,7 @@ def finish_training(
         "steps": settings["training"]["max_steps"],
         "seconds": round(seconds),
         "train_sentences": counts["rows"],
-        "valid_loss": min(epoch["valid"]["loss"] for epoch in epochs),
+        "valid_loss": min(epochs, key=lambda epoch: float(epoch["valid"][criterion]))["valid"]["loss"],
         **labels,
         "finished": time.strftime("%Y-%m-%d %H:%M:%S"),
         "settings": settings,
@@ -54,7 +60,7 @@ def finish_training(
 
 def tidy(out: Path) -> None:
     """Remove what only a training that goes on needs: the models of single epochs and the links to them."""
-    for pattern in ("resume.pth", "latest.pth", "*epoch.pth", "valid.loss.*.pth", ".*.tmp"):
+    for pattern in ("resume.pth", "latest.pth", "*epoch.pth", "valid.*.pth", ".*.tmp"):
         for path in out.glob(pattern):
             path.unlink()
 

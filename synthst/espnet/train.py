@@ -4,7 +4,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,9 @@ import torch
 import yaml
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from synthst.espnet.bleu_curve import DevBleuConfig
 from synthst.espnet.config import ModelConfig, ScheduleConfig, TrainingConfig
+from synthst.espnet.course import Course
 from synthst.espnet.finish import finish_training
 from synthst.espnet.settings import (
     claim_folder,
@@ -22,10 +24,27 @@ from synthst.espnet.settings import (
     find_weights,
     is_trained,
 )
+from synthst.espnet.switch import SwitchConfig, plan_switch, refuse_other_sources
+from synthst.espnet.switch_trainer import SwitchTask
 from synthst.espnet.task import TokenMTTask
 from synthst.tokens import Tokenizer
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TextJob:
+    """A training that was asked for."""
+
+    tokens: Path
+    valid_tokens: Path
+    langs: dict[str, str]
+    tokenizers: Path
+    model: ModelConfig
+    training: TrainingConfig
+    init: Path | None
+    course: Course
+    ngpu: int
 
 
 def train_model(
@@ -39,65 +58,88 @@ def train_model(
     model: ModelConfig = ModelConfig(),  # noqa: B008 (frozen)
     training: TrainingConfig = TrainingConfig(),  # noqa: B008
     init: Path | None = None,
+    switch_to: Path | None = None,
+    switch_at: int | str | None = None,
+    switch: SwitchConfig = SwitchConfig(),  # noqa: B008
+    dev_bleu: DevBleuConfig = DevBleuConfig(),  # noqa: B008
     labels: dict[str, str | int | None] | None = None,
     ngpu: int = 0,
 ) -> None:
-    """Train on ``tokens`` and leave a finished model directory ``out``.
+    """Train on ``tokens`` and leave a finished model directory ``out``; ``labels`` go into its train.json.
 
     ``init`` is a trained model of the same shape and tokenisers to begin with, for fine-tuning.
+
+    ``switch_to`` has other targets of the same sources, which take over after ``switch_at``: a step, epoch:N
+    (the N-th validation) or plateau (``switch.patience`` validations without a lower loss). Only checkpoints
+    after the switch are averaged. ``dev_bleu`` measures BLEU by greedy search on ``valid_tokens`` on the way,
+    into dev_bleu.csv, and does not change the training; see also `run_job`.
+    """
+    langs = {"src": src, "tgt": tgt}
+    course = Course(plan_switch(switch_to, switch_at, switch, training), dev_bleu)
+    job = TextJob(tokens, valid_tokens, langs, tokenizers, model, training, init, course, ngpu)
+    run_job(job, out, labels or {})
+
+
+def run_job(job: TextJob, out: Path, labels: dict[str, str | int | None]) -> None:
+    """Train, unless ``out`` is there already.
 
     While training, the directory is ``out`` with ``.training`` behind its name; killed at any moment and
     started again, it goes on to the same result. ``out`` then holds model.pth (the average of the best
     checkpoints), config.yaml (ESPnet's), src.model and tgt.model (SentencePiece), train.json and train.log.
-    ``labels`` (targets, student, subset, ...) go into train.json. Raises ConfigError when ``out`` or the
-    unfinished training was made with other settings.
+    Raises ConfigError when ``out`` or the unfinished training was made with other settings.
     """
-    settings: dict[str, Any] = {"src": src, "tgt": tgt, "init": init and describe_weights(init)}
-    settings |= {"tokens": describe_tokens(tokens), "valid_tokens": describe_tokens(valid_tokens)}
-    settings |= {"model": asdict(model), "training": asdict(training)}
-    del settings["training"]["workers"]  # they change nothing
+    settings = describe_job(job)
     if is_trained(out, settings):
         logger.info("%s is there already", out)
         return
+    course, other = job.course, job.course.tokens
+    if other:
+        refuse_other_sources(job.tokens, other, job.langs["src"])
     folder = out.with_name(out.name + ".training")
     folder.mkdir(parents=True, exist_ok=True)
     claim_folder(folder, settings)
-    copy_tokenizers(folder, [tokens, valid_tokens], tokenizers, {"src": src, "tgt": tgt})
-    config = espnet_config(folder, tokens, valid_tokens, src, tgt, model, training, ngpu)
-    config["init_weights"] = init and find_weights(folder, init)
-    with log_to(folder / "train.log"), attention_kernels(ngpu):
-        run_espnet(folder, config)
-    finish_training(folder, out, settings, labels or {})
+    token_sets = [job.tokens, job.valid_tokens, *([other] if other else [])]
+    copy_tokenizers(folder, token_sets, job.tokenizers, job.langs)
+    config = espnet_config(folder, job)
+    with log_to(folder / "train.log"), attention_kernels(job.ngpu):
+        run_espnet(folder, config, SwitchTask if course.is_special else TokenMTTask)
+    finish_training(folder, out, settings, {**labels, **course.labels(folder)}, criterion=course.criterion)
 
 
-def espnet_config(
-    folder: Path,
-    tokens: Path,
-    valid_tokens: Path,
-    src: str,
-    tgt: str,
-    model: ModelConfig,
-    training: TrainingConfig,
-    ngpu: int,
-) -> dict[str, Any]:
+def describe_job(job: TextJob) -> dict[str, Any]:
+    """Return what determines the result."""
+    return {
+        **job.langs,
+        "init": job.init and describe_weights(job.init),
+        "tokens": describe_tokens(job.tokens),
+        "valid_tokens": describe_tokens(job.valid_tokens),
+        "model": asdict(job.model),
+        "training": {key: value for key, value in asdict(job.training).items() if key != "workers"},
+        **job.course.describe(),
+    }
+
+
+def espnet_config(folder: Path, job: TextJob) -> dict[str, Any]:
     """Return the configuration that ESPnet's MT task reads."""
     src_tokens = Tokenizer(folder / "src.model").token_list()
     tgt_tokens = Tokenizer(folder / "tgt.model").token_list()
     return {
         "output_dir": str(folder),
-        "train_tokens": str(tokens),
-        "valid_tokens": str(valid_tokens),
-        "src_lang": src,
-        "tgt_lang": tgt,
+        "train_tokens": str(job.tokens),
+        "valid_tokens": str(job.valid_tokens),
+        "src_lang": job.langs["src"],
+        "tgt_lang": job.langs["tgt"],
         "src_token_list": src_tokens,
         "token_list": tgt_tokens,
         "bpemodel": "tgt.model",
         "src_bpemodel": "src.model",
         "use_preprocessor": False,
-        **model_config(model, shared_vocabulary=src_tokens == tgt_tokens),
-        **optimisation_config(training, ngpu),
-        "batch_tokens": training.tokens_per_batch,
-        "bucket_by": training.bucket_by,
+        **model_config(job.model, shared_vocabulary=src_tokens == tgt_tokens),
+        **optimisation_config(job.training, job.ngpu),
+        "batch_tokens": job.training.tokens_per_batch,
+        "bucket_by": job.training.bucket_by,
+        "init_weights": job.init and find_weights(folder, job.init),
+        **job.course.options(),
     }
 
 

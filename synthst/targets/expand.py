@@ -39,8 +39,8 @@ def expand_targets(
     """Write ``base`` and the sources of ``extra`` with hypotheses in ``store`` to ``out``.
 
     No reference in ``extra`` is read, ``base`` stays as it is. ``prefix`` goes before the ids of ``extra``,
-    its recordings and speakers. Both have speech, or neither. Otherwise this is as `replace_targets`; info.json
-    counts base and what `Targets` counts. Raises DataError when an id is in both.
+    its recordings and speakers. Both have speech, or neither. Otherwise this is as `replace_targets`;
+    info.json counts base and what `Targets` counts. Raises DataError when an id is in both.
     """
     _refuse_references(select)
     for directory in (base, extra):

@@ -103,19 +103,6 @@ def test_one_student_learns_all_pairs_with_tags_and_is_scored_by_pair_and_on_ave
     assert (exp / "mt_2x2_train_60_synth_own_beam4_tinf/decode_test_en-es/text.mul").is_file()
 
 
-def test_no_pair_trains_on_a_sentence_of_any_pairs_test_set(multi: Mt1) -> None:
-    data = multi.work / "data"
-    held_out = {
-        text
-        for pair in ("en-de", "en-es")
-        for part in ("dev", "test")
-        for text in read(data / f"{pair}-mini/corpus/{part}/text.en").values()
-    }
-    assert held_out & set(read(data / "en-es-mini/corpus/train/text.en").values())
-    for pair in ("en-de", "en-es"):
-        assert not held_out & set(read(data / f"en-de_es-mini/{pair}/train/text.en").values())
-
-
 @pytest.mark.parametrize("others", ["de", "de it", "de-es"])
 def test_run_sh_refuses_other_languages_before_any_work(tmp_path: Path, others: str) -> None:
     done = Mt1(tmp_path, MULTI_RECIPE, {}).run("--others", others)
