@@ -2,16 +2,18 @@
 
     python benchmarks/decode.py --model exp/.../teacher_own --data data/.../corpus/test --src en --tgt de
 
-One model, the same distinct sentences, one beam. The others are timed on tokens that are ready, in batches
-that suit them; synthst from the data directory to the finished translation store, tokenising and all. Loading
-is left out everywhere. ``--layers 6`` deepens a small model without changing what it writes, see
-`others.deepen_model`. The best of ``--rounds`` counts: on a shared machine the others are disturbed.
+One model, the same distinct sentences, one beam. The others are timed on tokens that are ready; synthst from
+the data directory to the finished translation store, tokenising and all. Loading is left out everywhere.
+``--layers 6`` deepens a small model without changing what it writes, see `others.deepen_model`. Of several
+``--rounds`` the best counts. ESPnet decodes as it does by default, which ends a target at the source's length
+at the latest.
 """
 
 import argparse
 import logging
 import os
 import platform
+import sys
 import tempfile
 import time
 import warnings
@@ -29,7 +31,7 @@ import transformers
 from synthst.datadir import text_path
 from synthst.espnet.export import export_model
 from synthst.espnet.load import TrainedModel, load_model
-from synthst.lookup import look_up
+from synthst.nbest import read_nbest
 from synthst.tables import read_table, write_table
 from synthst.teacher.ct2 import COMPUTE_TYPES
 from synthst.teacher.decode import decode_corpus
@@ -50,6 +52,8 @@ class System:
     every: int = 1
     """Decode only each n-th sentence."""
     seconds: list[float] = field(default_factory=list)
+    cores: list[float] = field(default_factory=list)
+    """Kept busy, on average; fewer than there are when others use the machine."""
     found: dict[int, str] = field(default_factory=dict)
 
     @property
@@ -70,6 +74,10 @@ class Task:
     tokens: list[list[int]]
     """Of the sentences, without sos."""
     options: argparse.Namespace
+
+    def limit(self, tokens: int) -> int:
+        """Return what synthst's defaults let a source of so many tokens become."""
+        return int(SearchSettings.max_ratio * (tokens + 1)) + SearchSettings.max_extra
 
 
 def main() -> None:
@@ -98,9 +106,9 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--layers", type=int, default=6, help="deepen the model to so many on each side")
     parser.add_argument("--sentences", type=int, default=1000)
     parser.add_argument("--espnet_sentences", type=int, default=50, help="ESPnet decodes every n-th, so many")
-    parser.add_argument("--transformers_batch", type=int, default=32)
+    parser.add_argument("--transformers_batch", type=int, default=16)
     parser.add_argument("--beam", type=int, default=4)
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--only", nargs="*", help="systems by a part of their name")
@@ -126,7 +134,10 @@ def list_systems(task: Task, folder: Path) -> list[System]:
     compute = COMPUTE_TYPES["cuda" if cuda else "cpu"]
     every = max(1, len(task.sentences) // task.options.espnet_sentences)
     workers = 1 if cuda else cores
-    batches = {"max_batch_size": 16_384 if cuda else 1_024, "batch_type": "tokens"}
+    batches = {
+        "max_batch_size": 16_384 if cuda else 1_024, "batch_type": "tokens",
+        "max_decoding_length": task.limit(max(map(len, task.tokens))),
+    }  # fmt: skip
     wanted: list[tuple[str, int, Callable[[], Callable[[Sequence[int]], dict[int, str]]]]] = [
         ("ESPnet mt_inference", every, lambda: with_espnet(task)),
         (f"transformers generate, batch {task.options.transformers_batch}", 1, lambda: with_generate(task)),
@@ -205,8 +216,8 @@ def with_synthst(task: Task, folder: Path, spec: str) -> Callable[[Sequence[int]
         text = text_path(data, task.options.src)
         write_table(text, ((key, task.sentences[index]) for key, index in keys.items()))
         decode_corpus(teacher, data, store, src=task.options.src)
-        with look_up(store, text) as lookup:
-            return {keys[found.id]: found.hypothesis for found in lookup.translations()}
+        with read_nbest(store, text) as nbest:
+            return {keys[found.id]: found.hypotheses[0].text for found in nbest.lists()}
 
     return decode
 
@@ -216,9 +227,14 @@ def measure(system: System, sentences: int, *, warm: bool) -> None:
     chosen = range(0, sentences, system.every)
     if not warm:
         system.decode(chosen[:WARM_UP] if system.every == 1 else chosen[:1])
-    begin = time.perf_counter()
+    begin, busy = time.perf_counter(), time.process_time()
     system.found = system.decode(chosen)
     system.seconds.append(time.perf_counter() - begin)
+    system.cores.append((time.process_time() - busy) / system.seconds[-1])
+    speed = len(system.found) / system.seconds[-1]
+    print(
+        f"{system.name}: {speed:.1f} sentences/s, {system.cores[-1]:.2f} cores", file=sys.stderr, flush=True
+    )
 
 
 def describe(task: Task) -> str:
@@ -240,17 +256,17 @@ def describe(task: Task) -> str:
 
 
 def print_table(systems: Sequence[System], task: Task) -> None:
-    """Print speed, ratios, BLEU, and how many translations are those of the first system."""
-    first = systems[0]
+    """Print speed, ratios to the first system, BLEU, and how many translations are synthst espnet's."""
+    first, reference = systems[0], next((one for one in systems if "synthst espnet" in one.name), systems[0])
     shared = set.intersection(*(set(system.found) for system in systems))
-    print(f"{'':52}{'sentences/s':>12}{'ratio':>8}{'BLEU':>7}{'equal':>8}")
+    print(f"\n{'':52}{'sentences/s':>12}{'cores':>7}{'ratio':>8}{'BLEU':>7}{'equal':>8}")
     for system in systems:
-        equal = sum(system.found[index] == first.found[index] for index in shared)
+        equal = sum(system.found[index] == reference.found[index] for index in shared)
         hypotheses = [system.found[index] for index in sorted(system.found)]
         references = [task.references[index] for index in sorted(system.found)]
         bleu = f"{sacrebleu.corpus_bleu(hypotheses, [references]).score:.1f}" if system.every == 1 else "-"
-        ratio = system.speed / first.speed
-        print(f"{system.name:52}{system.speed:12.1f}{ratio:8.1f}{bleu:>7}{equal / len(shared):8.0%}")
+        speed = f"{system.speed:12.1f}{max(system.cores):7.2f}{system.speed / first.speed:8.1f}"
+        print(f"{system.name:52}{speed}{bleu:>7}{equal / len(shared):8.0%}")
 
 
 if __name__ == "__main__":
