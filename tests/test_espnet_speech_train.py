@@ -78,7 +78,7 @@ def test_the_recognisers_loss_falls(recogniser: Path) -> None:
 
 def test_a_finished_recogniser_holds_what_the_documentation_says(recogniser: Path, task: Task) -> None:
     names = {path.name for path in recogniser.iterdir()}
-    documented = {"model.pth", "config.yaml", "tgt.model", "train.json", "train.log"}
+    documented = {"model.pth", "config.yaml", "tgt.model", "train.json", "train.log", "train_losses.tsv"}
     assert names - documented == {"checkpoint.pth", "espnet.yaml", "settings.json", "tensorboard"}
     assert documented <= names
     assert (recogniser / "tgt.model").read_bytes() == (task["tokenizers"] / "en.model").read_bytes()

@@ -75,6 +75,8 @@ def assert_same_model(model: Path, wanted: Path) -> None:
             assert_same_tensors(mine["state"][index], other["state"][index])
     assert ours["schedulers"] == theirs["schedulers"]
     assert summary(model)["valid_loss"] == summary(wanted)["valid_loss"]
+    ours, theirs = ((one / "train_losses.tsv").read_text(encoding="utf-8") for one in (model, wanted))
+    assert ours == theirs
     assert sorted(path.name for path in model.iterdir()) == sorted(path.name for path in wanted.iterdir())
     assert not model.with_name(f"{model.name}.training").exists()
 
@@ -94,12 +96,21 @@ def test_the_loss_falls(trained: Path) -> None:
 def test_a_finished_directory_holds_what_the_documentation_says(trained: Path, task: Task) -> None:
     names = {path.name for path in trained.iterdir()}
     documented = {"model.pth", "config.yaml", "src.model", "tgt.model", "train.json", "train.log"}
+    documented |= {"train_losses.tsv"}
     assert names - documented == {"checkpoint.pth", "espnet.yaml", "settings.json", "tensorboard"}
     assert documented <= names
     assert not trained.with_name("trained.training").exists()
     assert (trained / "src.model").read_bytes() == (task["tokenizers"] / "en.model").read_bytes()
     log = (trained / "train.log").read_text(encoding="utf-8")
     assert "validation 3 of 3: loss" in log
+
+
+def test_the_loss_of_every_batch_is_kept(trained: Path) -> None:
+    header, *lines = (trained / "train_losses.tsv").read_text(encoding="utf-8").splitlines()
+    rows = [line.split("\t") for line in lines]
+    assert header.split("\t") == ["epoch", "batch", "loss"]
+    assert [(row[0], row[1]) for row in rows] == [(str(e), str(b)) for e in "123" for b in range(1, 5)]
+    assert float(rows[-1][2]) < float(rows[0][2])
 
 
 def test_the_model_is_the_mean_of_the_best_checkpoints(

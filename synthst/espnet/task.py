@@ -30,6 +30,7 @@ from synthst.espnet.batches import (
 )
 from synthst.espnet.init import initialise_whole, write_report
 from synthst.espnet.loss import SmoothedCrossEntropy
+from synthst.espnet.losses import record_losses
 from synthst.tokens import read_tokens
 
 logger = logging.getLogger(__name__)
@@ -66,11 +67,14 @@ class ResumableTrainer(Trainer):  # type: ignore[misc]  # espnet2 has no types
 
     @classmethod
     def train_one_epoch(cls, *, options: Any, **parts: Any) -> bool:
-        """Set the last whole checkpoint aside, then train."""
+        """Set the last whole checkpoint aside, train, then keep the loss of every batch."""
         output = Path(options.output_dir)
         if is_first_process() and is_whole(output / "checkpoint.pth"):
             os.replace(output / "checkpoint.pth", output / "resume.pth")
-        return bool(super().train_one_epoch(options=options, **parts))
+        all_steps_are_invalid = bool(super().train_one_epoch(options=options, **parts))
+        if is_first_process():
+            record_losses(output, parts["reporter"].get_epoch(), parts["reporter"].stats)
+        return all_steps_are_invalid
 
     @classmethod
     def validate_one_epoch(cls, *, reporter: Any, options: Any, **parts: Any) -> None:

@@ -85,7 +85,8 @@ def run_job(job: TextJob, out: Path, labels: dict[str, str | int | None]) -> Non
 
     While training, the directory is ``out`` with ``.training`` behind its name; killed at any moment and
     started again, it goes on to the same result. ``out`` then holds model.pth (the average of the best
-    checkpoints), config.yaml (ESPnet's), src.model and tgt.model (SentencePiece), train.json and train.log.
+    checkpoints), config.yaml (ESPnet's), src.model and tgt.model (SentencePiece), train.json, train.log and
+    train_losses.tsv (a row per batch).
     Raises ConfigError when ``out`` or the unfinished training was made with other settings.
     """
     settings = describe_job(job)
