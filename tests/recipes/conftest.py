@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from toy import SPEECH_SETTINGS, make_packages, write_settings
+from toy import make_packages, write_settings
 
 RECIPE = Path(__file__).parents[2] / "egs/libreoffice/mt1"
 SPEECH_RECIPE = RECIPE.with_name("st1")
@@ -102,15 +102,3 @@ def trained(mt1: Mt1) -> Mt1:
     (mt1.data / "rest_120/text.de").write_bytes(b"\xff poisoned\n")
     mt1.succeed("--targets", "synth_mono")
     return mt1
-
-
-@pytest.fixture(scope="session")
-def st1(tmp_path_factory: pytest.TempPathFactory) -> Mt1:
-    """The speech recipe after full runs for real, synth and, by the in-domain teacher, synth_asr."""
-    recipe = Mt1(tmp_path_factory.mktemp("st1"), SPEECH_RECIPE, {"student": "6x3"})
-    make_packages(recipe.folder / "debs")
-    write_settings(recipe.folder / "conf", SPEECH_SETTINGS)
-    recipe.succeed("--targets", "real")
-    recipe.succeed("--targets", "synth")
-    recipe.succeed("--targets", "synth_asr", "--teacher", "indomain")
-    return recipe
