@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from synthst.errors import ConfigError, DataError
@@ -125,6 +125,7 @@ def test_neighbours_change_nothing(restorer: Restorer) -> None:
 
 
 @settings(max_examples=60, deadline=None)
+@example(texts=["ı", "İSTANBUL", "ŉ ß"])
 @given(texts=st.lists(st.text(alphabet=st.characters(exclude_categories=["Cs", "Cc"])), max_size=4))
 def test_no_letter_is_added_or_lost(restorer: Restorer, texts: list[str]) -> None:
     def letters(text: str) -> str:

@@ -105,7 +105,8 @@ class Restorer:
         if case == "mixed" and small not in self.spellings:
             case = CASES[int(scores[:-1].argmax())]
         forms = {"lower": small, "title": capitalise(small), "upper": small.upper()}
-        return forms[case] if case in forms else self.spellings[small]
+        written = forms[case] if case in forms else self.spellings[small]
+        return written if written.casefold() == core.casefold() else core  # a dotless i has no capital
 
     def save(self, directory: Path) -> None:
         """Write the model into a directory that is there."""
