@@ -1,8 +1,9 @@
 # make demo   set up, then the main job: real against synthetic targets, on real text, on a CPU
 # make demo_st  the same for speech translation
 # make test   set up, then every test
+# make unit   set up, then the unit tests alone
 # make check  set up, then style, types, shell scripts
-.PHONY: setup demo demo_st test check
+.PHONY: setup demo demo_st test unit check
 
 python = .venv/bin/python
 
@@ -17,8 +18,13 @@ demo_st: setup
 	cd egs/libreoffice/st1 && for targets in real synth; do \
 	    ./run.sh --preset mini --student 6x3 --targets $$targets || exit 1; done
 
+pytest = OMP_NUM_THREADS=1 $(python) -m pytest -n auto --maxprocesses 4 --dist loadfile
+
 test: setup
-	OMP_NUM_THREADS=1 $(python) -m pytest -n auto --maxprocesses 4 --dist loadfile
+	$(pytest)
+
+unit: setup
+	$(pytest) -m "not recipe and not system"
 
 check: setup
 	$(python) -m ruff check .

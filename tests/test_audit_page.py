@@ -17,7 +17,7 @@ ARGUMENTS = [
 ]
 SIZES = {"phone": (390, 844), "desktop": (1280, 900)}
 
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs chromium")
+pytestmark = [pytest.mark.system, pytest.mark.skipif(not CHROMIUM.exists(), reason="needs chromium")]
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,8 @@ from synthst.teacher.decode import decode_corpus
 from synthst.teacher.protocol import Hypothesis, Teacher
 from synthst.teacher.spread import Job, translate_on_worker
 
+pytestmark = pytest.mark.system
+
 ROOT = Path(__file__).parent.parent
 
 

@@ -17,6 +17,8 @@ from synthst.teacher.cluster import Cluster, SlurmOptions, read_slurm_options, s
 from synthst.teacher.decode import decode_corpus
 from synthst.teacher.protocol import Hypothesis
 
+pytestmark = pytest.mark.system
+
 ROOT = Path(__file__).parent.parent
 
 

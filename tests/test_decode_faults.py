@@ -20,6 +20,8 @@ from synthst.lookup import check_store
 from synthst.nbest import read_nbest
 from synthst.teacher.decode import decode_corpus
 
+pytestmark = pytest.mark.system
+
 ROOT = Path(__file__).parent.parent
 
 

@@ -78,6 +78,15 @@ def test_table_runs_every_cell_and_what_they_share_once(
     assert "17.6 / 20.9 (+3.3)" in printed
 
 
+def test_rows_and_columns_may_be_chosen(experiment: Path, tmp_path: Path) -> None:
+    table(experiment, rows=["small"])
+    trained = {call for call in read_calls(tmp_path) if call.startswith("train ")}
+    assert trained == {f"train exp/mini/2x2_10_{targets}" for targets in ("real", "synth")}
+    assert {line["row"] for line in read_csv(tmp_path)} == {"small"}
+    with pytest.raises(ConfigError, match="toy has no columns 9x9; it has "):
+        table(experiment, columns=["9x9"])
+
+
 def test_table_scores_and_compares_as_sacrebleu_does(experiment: Path, tmp_path: Path) -> None:
     table(experiment)
     rows = read_csv(tmp_path)

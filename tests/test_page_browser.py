@@ -12,7 +12,7 @@ from toy_page import EVIL, write_experiments
 
 from synthst.page.command import page as write_page
 
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs chromium")
+pytestmark = [pytest.mark.system, pytest.mark.skipif(not CHROMIUM.exists(), reason="needs chromium")]
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,8 @@ def table(
     experiment: Path,
     *,
     preset: str = "mini",
+    rows: list[str] | None = None,
+    columns: list[str] | None = None,
     workdir: Path = Path(),
     jobs: int = 1,
     seeds: list[int] | None = None,
@@ -33,14 +35,17 @@ def table(
 
     Every cell is a run of the experiment's run.sh with ``preset``, ``workdir`` (relative to the run.sh, as
     there), ``options`` ("{ngpu: 1}") and, for each of ``seeds``, its seed; without seeds the recipe's own.
-    What is decoded is not run again. ``jobs`` runs go on side by side, each with one of ``gpus`` in turn; 0
-    runs nothing. <name>.md, .csv and .tex go into ``out``, <workdir>/exp/tables/<preset> if not given, and
+    ``rows`` and ``columns`` name those to run and to show; without them it is all of them. What is decoded is
+    not run again. ``jobs`` runs go on side by side, each with one of ``gpus`` in turn; 0 runs nothing.
+    <name>.md, .csv and .tex go into ``out``, <workdir>/exp/tables/<preset> if not given, and
     what the runs tell into <name>_logs beside them. ``dry_run`` only tells what would be run.
     Raises DataError after the table is written when a run failed.
     """
     if jobs < 0:
         raise ConfigError(f"--jobs is {jobs}, wanted is a number of runs side by side, or 0 to run nothing")
     definition = read_experiment(experiment)
+    for axis, names in {"rows": rows, "columns": columns}.items():
+        definition = definition.only(axis, names) if names else definition
     given = {name: str(value) for name, value in (options or {}).items()}
     chosen = [*dict.fromkeys(seeds)] if seeds else [None]
     cells = list_cells(definition, preset=preset, seeds=chosen, options=given, workdir=str(workdir))

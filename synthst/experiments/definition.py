@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,15 @@ class Experiment:
         """Return the rows, columns or systems that belong to ``preset``."""
         entries: tuple[Entry, ...] = getattr(self, axis)
         return [entry for entry in entries if not entry.presets or preset in entry.presets]
+
+    def only(self, axis: str, names: Collection[str]) -> "Experiment":
+        """Return the experiment with those rows or columns alone; raises ConfigError for an unknown name."""
+        entries: tuple[Entry, ...] = getattr(self, axis)
+        known = [entry.name for entry in entries]
+        if unknown := [name for name in names if name not in known]:
+            raise ConfigError(f"{self.name} has no {axis} {', '.join(unknown)}; it has {', '.join(known)}")
+        kept = {axis: tuple(entry for entry in entries if entry.name in names)}
+        return replace(self, **kept)  # type: ignore[arg-type]
 
     def paper_scores(self, row: str, column: str, preset: str) -> tuple[float, ...] | None:
         """Return the paper's scores beside a row and column of ours; those of the average are the means."""
