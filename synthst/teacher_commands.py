@@ -5,13 +5,14 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
+from synthst.cluster import Cluster
 from synthst.datadir import new_directory, text_path
 from synthst.errors import DataError
 from synthst.espnet.config import ModelConfig, TrainingConfig
 from synthst.info import is_made, read_info, write_info
 from synthst.lookup import check_store
 from synthst.tables import read_table
-from synthst.teacher.cluster import Cluster
+from synthst.teacher.cluster import TeacherCluster
 from synthst.teacher.decode import decode_corpus
 from synthst.teacher.kinds import KNOWN, load_teacher
 from synthst.teacher.plan import PartSize
@@ -136,7 +137,7 @@ def decode(
 
     Multilingual teachers want ``tgt``; ``teacher_options`` are those of the teacher's kind. ``shard`` I/N is
     the I-th of N shares, for job arrays. ``cluster`` is local[:N], slurm[:FILE.yaml] or tcp://HOST:PORT, see
-    `synthst.teacher.cluster`. With ``check`` nothing is decoded: the store's completeness is told, and
+    `synthst.cluster`. With ``check`` nothing is decoded: the store's completeness is told, and
     sentences that lack are an error.
     """
     if not check:
@@ -145,7 +146,8 @@ def decode(
             teacher, search, data=data, src=src, tgt=tgt, device=device, options=teacher_options
         )
         fill = partial(decode_corpus, part_tokens=part_tokens, part_sentences=part_sentences, shard=shard)
-        fill(load(), data, out, src=src, cluster=Cluster(cluster, load, gpus=ngpu) if cluster else None)
+        workers = TeacherCluster(Cluster(cluster, gpus=ngpu), load) if cluster else None
+        fill(load(), data, out, src=src, cluster=workers)
     found = check_store(out, text_path(data, src))
     if found.missing and (check or shard == "1/1"):
         raise DataError(f"{out}: {found}; decode {data} again without --check, it goes on where it stopped")

@@ -10,12 +10,15 @@ import pytest
 from dask_cluster import DeadlyTeacher, WorkersTeacher, dask_processes, wait_for
 from distributed import LocalCluster
 from fake_teacher import FakeTeacher, write_data
+from toy_experiment import make_recipe, read_calls
 
+from synthst.cluster import Cluster
 from synthst.errors import ConfigError, DataError
+from synthst.experiments.command import table
 from synthst.lookup import check_store
 from synthst.store import read_manifest
 from synthst.teacher.budget import BudgetError
-from synthst.teacher.cluster import Cluster
+from synthst.teacher.cluster import TeacherCluster
 from synthst.teacher.decode import decode_corpus
 from synthst.teacher.protocol import Hypothesis, Teacher
 from synthst.teacher.spread import Job, translate_on_worker
@@ -48,7 +51,7 @@ def decode_serially(data: Path) -> list[str]:
     return parts_of(decode_corpus(FakeTeacher(), data, data / "serial", src="en", part_sentences=3))
 
 
-def decode_on(cluster: Cluster, data: Path, out: Path, teacher: Teacher | None = None) -> Path:
+def decode_on(cluster: TeacherCluster, data: Path, out: Path, teacher: Teacher | None = None) -> Path:
     return decode_corpus(teacher or FakeTeacher(), data, out, src="en", part_sentences=3, cluster=cluster)
 
 
@@ -63,7 +66,7 @@ def test_workers_that_die_and_come_change_nothing_in_the_store(
         dask_processes(tmp_path, ["other1", "other2", "victim"]) as processes,
         ThreadPoolExecutor(1) as pool,
     ):
-        cluster = Cluster(processes.address, partial(WorkersTeacher, traces, seconds=0.05))
+        cluster = TeacherCluster(Cluster(processes.address), partial(WorkersTeacher, traces, seconds=0.05))
         decoding = pool.submit(decode_on, cluster, data, tmp_path / "store")
         wait_for(traces / "victim-2")
         processes.workers["victim"].kill()
@@ -81,7 +84,7 @@ def test_a_part_that_costs_several_workers_their_lives_is_named(tmp_path: Path) 
         dask_processes(tmp_path, ["other1", "other2", "other3"]) as processes,
         pytest.raises(DataError, match=told),
     ):
-        decode_on(Cluster(processes.address, DeadlyTeacher), data, tmp_path / "store")
+        decode_on(TeacherCluster(Cluster(processes.address), DeadlyTeacher), data, tmp_path / "store")
 
 
 def test_a_scheduler_that_goes_away_leaves_a_store_to_go_on_with(tmp_path: Path, data: Path) -> None:
@@ -91,7 +94,7 @@ def test_a_scheduler_that_goes_away_leaves_a_store_to_go_on_with(tmp_path: Path,
         dask_processes(tmp_path, ["victim"]) as processes,
         ThreadPoolExecutor(1) as pool,
     ):
-        cluster = Cluster(processes.address, partial(WorkersTeacher, traces, seconds=0.05))
+        cluster = TeacherCluster(Cluster(processes.address), partial(WorkersTeacher, traces, seconds=0.05))
         decoding = pool.submit(decode_on, cluster, data, tmp_path / "store")
         while not parts_of(tmp_path / "store"):
             time.sleep(0.01)
@@ -128,7 +131,7 @@ def test_an_error_of_a_teacher_is_passed_on_after_what_is_done_is_stored(
     tmp_path: Path, data: Path, scheduler: str, budget: bool, on_cluster: bool
 ) -> None:
     teacher = PickyTeacher(budget=budget)
-    cluster = Cluster(scheduler, partial(PickyTeacher, budget=budget)) if on_cluster else None
+    cluster = TeacherCluster(Cluster(scheduler), partial(PickyTeacher, budget=budget)) if on_cluster else None
     told, error = ("the tokens are used up", BudgetError) if budget else ("cannot say 7", DataError)
     with pytest.raises(error, match=told):
         decode_corpus(teacher, data, tmp_path / "store", src="en", part_sentences=3, cluster=cluster)
@@ -142,7 +145,9 @@ def test_an_error_of_a_teacher_is_passed_on_after_what_is_done_is_stored(
 def test_a_worker_with_another_teacher_is_refused(tmp_path: Path, data: Path, scheduler: str) -> None:
     told = '"name": "stale".* there, .*"name": "fake".* here; give all machines the same files'
     with pytest.raises(DataError, match=told):
-        decode_on(Cluster(scheduler, partial(FakeTeacher, name="stale")), data, tmp_path / "store")
+        decode_on(
+            TeacherCluster(Cluster(scheduler), partial(FakeTeacher, name="stale")), data, tmp_path / "store"
+        )
     assert parts_of(tmp_path / "store") == []
 
 
@@ -167,27 +172,27 @@ class CountedTeacher(FakeTeacher):
 
 
 def test_a_worker_loads_its_teacher_once(tmp_path: Path, data: Path, scheduler: str) -> None:
-    decode_on(Cluster(scheduler, CountedTeacher), data, tmp_path / "store")
+    decode_on(TeacherCluster(Cluster(scheduler), CountedTeacher), data, tmp_path / "store")
     (teacher,) = CountedTeacher.loaded  # the workers are threads of one process here
     assert len(teacher.asked) == 60
 
 
 def test_nothing_is_started_when_nothing_is_missing(tmp_path: Path, data: Path) -> None:
     decode_corpus(FakeTeacher(), data, tmp_path / "store", src="en")
-    cluster = Cluster("tcp://127.0.0.1:1", FakeTeacher)
+    cluster = TeacherCluster(Cluster("tcp://127.0.0.1:1"), FakeTeacher)
     decode_corpus(FakeTeacher(), data, tmp_path / "store", src="en", cluster=cluster)
 
 
 def test_a_scheduler_that_does_not_answer_is_named(
     tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("synthst.teacher.cluster.CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr("synthst.cluster.CONNECT_SECONDS", 0.2)
     with pytest.raises(ConfigError, match="no Dask scheduler answers at tcp://127.0.0.1:1 "):
-        decode_on(Cluster("tcp://127.0.0.1:1", FakeTeacher), data, tmp_path / "store")
+        decode_on(TeacherCluster(Cluster("tcp://127.0.0.1:1"), FakeTeacher), data, tmp_path / "store")
 
 
 def test_local_workers_give_the_serial_store(tmp_path: Path, data: Path) -> None:
-    decode_on(Cluster("local:2", FakeTeacher), data, tmp_path / "store")
+    decode_on(TeacherCluster(Cluster("local:2"), FakeTeacher), data, tmp_path / "store")
     assert parts_of(tmp_path / "store") == decode_serially(data)
 
 
@@ -197,7 +202,7 @@ def test_local_workers_give_the_serial_store(tmp_path: Path, data: Path) -> None
 )
 def test_an_address_that_cannot_be_is_refused(address: str) -> None:
     with pytest.raises(ConfigError, match="give local, local:N, slurm, slurm:FILE.yaml or tcp://HOST:PORT"):
-        Cluster(address, FakeTeacher)
+        TeacherCluster(Cluster(address), FakeTeacher)
 
 
 @pytest.mark.parametrize(("address", "library"), [("local", "distributed"), ("slurm", "dask_jobqueue")])
@@ -206,4 +211,14 @@ def test_a_library_that_is_not_installed_is_named_with_its_extra(
 ) -> None:
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(ConfigError, match=rf"needs {library}, .*synthst\[cluster\]"):
-        Cluster(address, FakeTeacher)
+        TeacherCluster(Cluster(address), FakeTeacher)
+
+
+def test_the_runs_of_a_table_go_to_workers(tmp_path: Path) -> None:
+    experiment = make_recipe(tmp_path)
+    table(experiment, cluster="local:2", jobs=2)
+    trained = {call for call in read_calls(tmp_path) if call.startswith("train ")}
+    assert len(trained) == 4
+    table(experiment, cluster="tcp://127.0.0.1:1", jobs=0)  # nothing to run, so no scheduler is asked for
+    with pytest.raises(ConfigError, match="--gpus are this machine's"):
+        table(experiment, cluster="local:2", gpus=[0])

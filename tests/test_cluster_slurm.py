@@ -12,8 +12,9 @@ import pytest
 import yaml
 from fake_teacher import FakeTeacher, write_data
 
+from synthst.cluster import Cluster, SlurmOptions, read_slurm_options, slurm_arguments
 from synthst.errors import ConfigError
-from synthst.teacher.cluster import Cluster, SlurmOptions, read_slurm_options, slurm_arguments
+from synthst.teacher.cluster import TeacherCluster
 from synthst.teacher.decode import decode_corpus
 from synthst.teacher.protocol import Hypothesis
 
@@ -45,12 +46,12 @@ def test_a_wrong_file_for_slurm_is_refused(tmp_path: Path, content: str, told: s
     path = tmp_path / "slurm.yaml"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(ConfigError, match=told):
-        Cluster(f"slurm:{path}", FakeTeacher)
+        TeacherCluster(Cluster(f"slurm:{path}"), FakeTeacher)
 
 
 def test_a_file_for_slurm_that_lacks_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="none.yaml"):
-        Cluster(f"slurm:{tmp_path}/none.yaml", FakeTeacher)
+        TeacherCluster(Cluster(f"slurm:{tmp_path}/none.yaml"), FakeTeacher)
 
 
 def test_what_is_asked_of_slurm() -> None:
@@ -113,7 +114,7 @@ def test_slurm_jobs_give_the_serial_store_and_are_replaced_when_they_end(
         "log_directory": str(slurm / "logs"),
     }
     (tmp_path / "slurm.yaml").write_text(yaml.safe_dump(conf), encoding="utf-8")
-    cluster = Cluster(f"slurm:{tmp_path}/slurm.yaml", partial(FirstJobDies, slurm / "trace"))
+    cluster = TeacherCluster(Cluster(f"slurm:{tmp_path}/slurm.yaml"), partial(FirstJobDies, slurm / "trace"))
     with dask.config.set({"distributed.deploy.lost-worker-timeout": "100ms"}):
         decode_corpus(FakeTeacher(), data, tmp_path / "store", src="en", part_sentences=3, cluster=cluster)
     assert parts_of(tmp_path / "store") == parts_of(serial)

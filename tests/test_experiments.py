@@ -14,7 +14,7 @@ from synthst.experiments.cells import Cell, Place, list_cells
 from synthst.experiments.definition import Experiment, read_experiment
 from synthst.experiments.grid import explain_grid, make_grid, show_mean
 from synthst.experiments.plan import Run
-from synthst.experiments.runner import Failure, make_environment
+from synthst.experiments.runner import Failure, share_machine
 from synthst.experiments.scores import CellScore, Mean, agree, average, average_columns, sum_up
 from synthst.experiments.write import aligned, escape_latex, latex_table, markdown_table, write_csv
 from synthst.report import ResultRow
@@ -256,11 +256,10 @@ def test_csv_has_a_line_for_each_seed_and_one_for_all(toy: Experiment) -> None:
 def test_jobs_share_the_cores_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(8)))
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    assert make_environment(None, 2)["OMP_NUM_THREADS"] == "4"
-    assert "OMP_NUM_THREADS" not in make_environment(None, 1)
+    assert share_machine(None, 2) == {"OMP_NUM_THREADS": "4"}
+    assert share_machine(None, 1) == {}
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    assert make_environment(3, 2)["OMP_NUM_THREADS"] == "1"
-    assert make_environment(3, 2)["CUDA_VISIBLE_DEVICES"] == "3"
+    assert share_machine(3, 2) == {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "3"}
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: str(path.relative_to(ROOT)))

@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 
 from synthst.errors import ConfigError
-from synthst.teacher.fill import fill_options
+from synthst.fill import fill_options
 from synthst.teacher.kinds import KINDS, KNOWN, load_teacher
 from synthst.teacher.protocol import SearchSettings
 

@@ -11,6 +11,8 @@ LAYERS = [
     {"errors"},
     {
         "atomic",
+        "cluster",
+        "fill",
         "html",
         "multilingual",
         "sorting",
@@ -20,6 +22,7 @@ LAYERS = [
         "speechtables",
         "unfinished",
         "datadir",
+        "packfile",
     },
     {
         "store",
@@ -40,6 +43,7 @@ LAYERS = [
         "analysis",
         "audit",
         "page",
+        "pack",
         "experiments",
         "translate_lines",
         "recipe",

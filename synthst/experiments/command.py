@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from synthst.cluster import Cluster
 from synthst.errors import ConfigError, DataError
 from synthst.experiments.cells import Cell, list_cells
 from synthst.experiments.definition import Experiment, read_experiment
@@ -28,6 +29,7 @@ def table(
     seeds: list[int] | None = None,
     options: dict[str, str | int] | None = None,
     gpus: list[int] | None = None,
+    cluster: str | None = None,
     out: Path | None = None,
     dry_run: bool = False,
 ) -> None:
@@ -37,12 +39,18 @@ def table(
     there), ``options`` ("{ngpu: 1}") and, for each of ``seeds``, its seed; without seeds the recipe's own.
     ``rows`` and ``columns`` name those to run and to show; without them it is all of them. What is decoded is
     not run again. ``jobs`` runs go on side by side, each with one of ``gpus`` in turn; 0 runs nothing.
-    <name>.md, .csv and .tex go into ``out``, <workdir>/exp/tables/<preset> if not given, and
-    what the runs tell into <name>_logs beside them. ``dry_run`` only tells what would be run.
+    ``cluster`` is local[:N], slurm[:FILE.yaml] or tcp://HOST:PORT of Dask workers that run them, see
+    `synthst.cluster`; recipe and ``workdir`` must be where the workers are. <name>.md, .csv and .tex go into
+    ``out``, <workdir>/exp/tables/<preset> if not given, and what the runs tell into <name>_logs beside them.
+    ``dry_run`` only tells what would be run.
     Raises DataError after the table is written when a run failed.
     """
     if jobs < 0:
         raise ConfigError(f"--jobs is {jobs}, wanted is a number of runs side by side, or 0 to run nothing")
+    if cluster and gpus:
+        raise ConfigError(
+            "--gpus are this machine's, and --cluster's workers have their own; give one of them"
+        )
     definition = read_experiment(experiment)
     for axis, names in {"rows": rows, "columns": columns}.items():
         definition = definition.only(axis, names) if names else definition
@@ -54,7 +62,9 @@ def table(
         print_plan(definition.recipe, runs)
         return
     out = out or definition.recipe.parent / workdir / "exp" / "tables" / preset
-    runner = Runner(definition.recipe, out / f"{definition.name}_logs", jobs=jobs, gpus=gpus or ())
+    workers = Cluster(cluster) if cluster else None
+    logs = out / f"{definition.name}_logs"
+    runner = Runner(definition.recipe, logs, jobs=jobs, gpus=gpus or (), cluster=workers)
     failures = runner.run_all(runs) if jobs else {}
     report_cells(definition, cells, runs, failures, out=out, preset=preset)
     if failures:

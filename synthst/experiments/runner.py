@@ -7,11 +7,14 @@ import shlex
 import subprocess
 import time
 from collections import deque
-from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from synthst.cluster import Cluster, connect
+from synthst.errors import DataError
 from synthst.experiments.plan import DECODE_STAGE, Run, Step
 
 logger = logging.getLogger(__name__)
@@ -30,7 +33,7 @@ class Failure:
 
     def told(self, *, beside: Path) -> str:
         """Say it with the log's path relative to a folder above it."""
-        return f"stage {self.stage} {self.what}, see {self.log.relative_to(beside)}"
+        return f"stage {self.stage} {self.what}, see {self.log.relative_to(beside.absolute())}"
 
 
 @dataclass
@@ -42,15 +45,29 @@ class _Progress:
     left: deque[Step] = field(default_factory=deque)
 
 
+LOOK_SECONDS = 5.0  # how often workers that ended are replaced
+
+type Execute = Callable[[list[str], Path, dict[str, str]], int]
+
+
 class Runner:
     """Runs of one recipe, ``jobs`` at a time; two steps that write to the same directory never run at once.
 
     A step that another run has done, or failed at, with the very same commands is not done again. Each job
-    has one of ``gpus``, numbers as in CUDA_VISIBLE_DEVICES, to itself if there are as many.
+    has one of ``gpus``, numbers as in CUDA_VISIBLE_DEVICES, to itself if there are as many. With a
+    ``cluster`` its workers run the steps, which must find recipe and logs where they are here.
     """
 
-    def __init__(self, recipe: Path, logs: Path, *, jobs: int, gpus: Sequence[int] = ()) -> None:
-        self._recipe, self._logs, self._jobs = recipe, logs, jobs
+    def __init__(
+        self,
+        recipe: Path,
+        logs: Path,
+        *,
+        jobs: int,
+        gpus: Sequence[int] = (),
+        cluster: Cluster | None = None,
+    ) -> None:
+        self._recipe, self._logs, self._jobs, self._cluster = recipe, logs.absolute(), jobs, cluster
         self._slots = deque(gpus[number % len(gpus)] if gpus else None for number in range(jobs))
         self._done: dict[tuple[tuple[str, ...], ...], Failure | None] = {}
         self._writing: set[str] = set()
@@ -64,10 +81,13 @@ class Runner:
         logger.info(
             "%d runs: %d finished, %d to do", len(runs), len(runs) - len(self._waiting), len(self._waiting)
         )
-        with ThreadPoolExecutor(max_workers=max(1, self._jobs)) as pool:
+        with (
+            execute_on(self._cluster) as execute,
+            ThreadPoolExecutor(max_workers=max(1, self._jobs)) as pool,
+        ):
             try:
                 while self._waiting or self._running:
-                    self._start_what_may(pool)
+                    self._start_what_may(pool, execute)
                     if self._running:
                         self._collect()
             except BaseException:
@@ -83,7 +103,7 @@ class Runner:
         log.write_text("", encoding="utf-8")
         return _Progress(run, log, deque(run.steps))
 
-    def _start_what_may(self, pool: ThreadPoolExecutor) -> None:
+    def _start_what_may(self, pool: ThreadPoolExecutor, execute: Execute) -> None:
         """Start the first steps that write to no directory in use, as many as there are free jobs."""
         for progress in list(self._waiting):
             if not self._skip_known(progress):
@@ -92,8 +112,9 @@ class Runner:
                 self._waiting.remove(progress)
                 step, slot = progress.left[0], self._slots.popleft()
                 self._writing |= step.writes
+                variables = {} if self._cluster else share_machine(slot, self._jobs)
                 future = pool.submit(
-                    run_step, self._recipe, progress.run, step, progress.log, slot, self._jobs
+                    run_step, self._recipe, progress.run, step, progress.log, variables, execute
                 )
                 self._running[future] = progress, slot
 
@@ -123,30 +144,65 @@ class Runner:
             self._waiting.appendleft(progress)
 
 
-def run_step(recipe: Path, run: Run, step: Step, log: Path, gpu: int | None, jobs: int) -> bool:
+def run_step(
+    recipe: Path, run: Run, step: Step, log: Path, variables: dict[str, str], execute: Execute
+) -> bool:
     """Run one stage of the recipe; append what it tells to ``log``; return whether it went well."""
     place = run.cells[0].place
     command = [str(recipe), *run.cells[0].words, "--stage", str(step.stage), "--stop_stage", str(step.stage)]
     logger.info("%s: stage %d", place, step.stage)
     start = time.monotonic()
+    ended = execute(command, log, variables)
+    logger.info("%s: stage %d took %.0f s", place, step.stage, time.monotonic() - start)
+    return ended == 0
+
+
+def run_command(command: list[str], log: Path, variables: dict[str, str]) -> int:
+    """Run a command with further environment variables; append it and what it tells to ``log``."""
     with log.open("ab") as file:
         file.write(f"{shlex.join(command)}\n".encode())
         file.flush()
-        done = subprocess.run(
+        return subprocess.run(
             command,
-            env=make_environment(gpu, jobs),
+            env=os.environ | variables,
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,
             check=False,
-        )
-    logger.info("%s: stage %d took %.0f s", place, step.stage, time.monotonic() - start)
-    return done.returncode == 0
+        ).returncode
 
 
-def make_environment(gpu: int | None, jobs: int) -> dict[str, str]:
-    """Return the environment of a job: its GPU, and its share of the cores unless OMP_NUM_THREADS is set."""
-    cores = len(os.sched_getaffinity(0))
-    environment = {"OMP_NUM_THREADS": str(max(1, cores // jobs))} if jobs > 1 else {}
-    environment |= os.environ
-    return environment if gpu is None else environment | {"CUDA_VISIBLE_DEVICES": str(gpu)}
+@contextmanager
+def execute_on(cluster: Cluster | None) -> Generator[Execute]:
+    """Yield what runs a command and waits for it: here, or on a worker of the ``cluster``.
+
+    When its worker is lost another one runs the command, which goes on where it was, as stages do.
+    """
+    if cluster is None:
+        yield run_command
+        return
+    from distributed import KilledWorker
+
+    with connect(cluster) as (client, replenish):
+
+        def execute(command: list[str], log: Path, variables: dict[str, str]) -> int:
+            future = client.submit(run_command, command, log, variables, pure=False)
+            while True:
+                try:
+                    return int(future.result(timeout=LOOK_SECONDS))
+                except TimeoutError:
+                    replenish()
+                except KilledWorker as error:
+                    logger.warning("%s: several workers were lost over it (%s)", log, error)
+                    return 1
+                except (CancelledError, OSError) as error:
+                    raise DataError(f"the Dask scheduler is gone ({error}); run again to go on") from error
+
+        yield execute
+
+
+def share_machine(gpu: int | None, jobs: int) -> dict[str, str]:
+    """Return the variables of a job: its GPU, and its share of the cores unless OMP_NUM_THREADS is set."""
+    threads = str(max(1, len(os.sched_getaffinity(0)) // jobs))
+    variables = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", threads)} if jobs > 1 else {}
+    return variables if gpu is None else variables | {"CUDA_VISIBLE_DEVICES": str(gpu)}

@@ -17,7 +17,7 @@ from synthst.datadir import text_path
 from synthst.errors import DataError
 from synthst.store import StoreRow, open_store, write_part
 from synthst.teacher.budget import BudgetError
-from synthst.teacher.cluster import Cluster, translate_on_cluster
+from synthst.teacher.cluster import TeacherCluster, translate_on_cluster
 from synthst.teacher.plan import PartSize, Plan, Shard, TranslatedPart, plan_parts
 from synthst.teacher.protocol import Hypothesis, SearchSettings, Teacher
 
@@ -33,7 +33,7 @@ def decode_corpus(
     part_tokens: int = PartSize.tokens,
     part_sentences: int = PartSize.sentences,
     shard: str = "1/1",
-    cluster: Cluster | None = None,
+    cluster: TeacherCluster | None = None,
 ) -> Path:
     """Translate every sentence of ``data``'s text.<src> that the store ``out`` lacks; return ``out``.
 
@@ -54,7 +54,7 @@ def decode_corpus(
     return out
 
 
-def _translate(teacher: Teacher, plan: Plan, cluster: Cluster | None) -> Generator[TranslatedPart]:
+def _translate(teacher: Teacher, plan: Plan, cluster: TeacherCluster | None) -> Generator[TranslatedPart]:
     if cluster is None:
         return _translate_here(teacher, plan)
     return translate_on_cluster(cluster, teacher.identity, plan)

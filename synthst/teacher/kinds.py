@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from synthst.errors import ConfigError
-from synthst.teacher.fill import fill_options
+from synthst.fill import fill_options
 from synthst.teacher.protocol import SearchSettings, Teacher
 
 KINDS = {

@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from synthst.errors import ConfigError
-from synthst.teacher.fill import fill_options
+from synthst.fill import fill_options
 
 PROMPT = (
     "Translate this sentence from {src} into {tgt}. Answer with the translation alone, on one line, "
