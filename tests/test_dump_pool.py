@@ -102,6 +102,7 @@ def start_run_that_stops(folder: Path, workers: int) -> subprocess.Popen[bytes]:
     return process
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_run_that_was_killed_goes_on_and_equals_an_unbroken_one(
     tmp_path: Path, workers: int, monkeypatch: pytest.MonkeyPatch
@@ -123,6 +124,7 @@ def test_a_run_that_was_killed_goes_on_and_equals_an_unbroken_one(
     assert list(tmp_path.glob(".*")) == []
 
 
+@pytest.mark.system
 def test_a_run_killed_before_its_directory_got_its_name_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -209,6 +211,7 @@ def test_a_full_disk_is_called_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert list((tmp_path / ".dump.unfinished" / "audio").iterdir()) == []
 
 
+@pytest.mark.system
 def test_a_worker_that_is_killed_is_told_and_the_next_run_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,6 +23,7 @@ from synthst.experiments.command import table
 from synthst.experiments.definition import read_experiment
 from synthst.experiments.plan import plan_runs
 
+pytestmark = pytest.mark.system
 BLEU = {name: corpus_bleu(lines, [REFERENCES]).score for name, lines in HYPOTHESES.items()}
 OTHER_SET = """
 title: Domains

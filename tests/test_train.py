@@ -290,6 +290,7 @@ def test_a_run_broken_again_and_again_ends_like_an_unbroken_one(
     assert_same_model(tmp_path / "out", trained)
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("seed", range(3))
 def test_sigkill_at_any_moment_changes_nothing(task: Task, trained: Path, tmp_path: Path, seed: int) -> None:
     out, draw = tmp_path / "out", random.Random(seed)

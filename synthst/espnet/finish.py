@@ -59,8 +59,8 @@ def finish_training(
 
 
 def tidy(out: Path) -> None:
-    """Remove what only a training that goes on needs: the models of single epochs and the links to them."""
-    for pattern in ("resume.pth", "latest.pth", "*epoch.pth", "valid.*.pth", ".*.tmp"):
+    """Remove what only a training that goes on needs, and what one that was killed had half written."""
+    for pattern in ("resume.pth", "latest.pth", "*epoch.pth", "valid.*.pth", ".*.tmp", "*.tmp-*"):
         for path in out.glob(pattern):
             path.unlink()
 

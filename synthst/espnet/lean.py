@@ -3,8 +3,9 @@
 The import loads torch's compiler, for a decorator that marks a function as not to be compiled; it loads the
 aligners of a text-to-speech model, for a comparison of types when attention is plotted; it loads the models
 of transformers where that is installed, for encoders that are such models; and it rewrites hundreds of
-functions to check the types of their arguments. Ours need none of that; the compiler still loads by itself
-when something is to be compiled, and ESPnet finds transformers when it was imported before.
+functions to check the types of their arguments; and it loads scipy's signal processing, for rooms' echoes.
+Ours need none of that; the compiler and scipy.signal still load by themselves when something of them is used,
+and ESPnet finds transformers when it was imported before.
 """
 
 import contextlib
@@ -22,11 +23,13 @@ ALIGNERS = "espnet2.gan_tts.jets.alignments"
 
 @contextlib.contextmanager
 def lean_imports() -> Iterator[None]:
-    """Stand in for all four while ESPnet is imported."""
+    """Stand in for all five while ESPnet is imported."""
     disable, typechecked = torch.compiler.disable, typeguard.typechecked
     aligners = ModuleType(ALIGNERS)
     aligners.AlignmentModule = type("AlignmentModule", (), {})  # type: ignore[attr-defined]
-    stand_ins: dict[str, Any] = {ALIGNERS: aligners, "transformers": None}  # None: an import fails
+    signal = ModuleType("scipy.signal")  # scipy imports its own when it is asked for an attribute of it
+    stand_ins: dict[str, Any] = {ALIGNERS: aligners, "scipy.signal": signal}
+    stand_ins["transformers"] = None  # an import fails
     stand_ins = {name: module for name, module in stand_ins.items() if name not in sys.modules}
     sys.modules.update(stand_ins)
     torch.compiler.disable = typeguard.typechecked = keep  # type: ignore[assignment]

@@ -51,9 +51,7 @@ def table(
         raise ConfigError(
             "--gpus are this machine's, and --cluster's workers have their own; give one of them"
         )
-    definition = read_experiment(experiment)
-    for axis, names in {"rows": rows, "columns": columns}.items():
-        definition = definition.only(axis, names) if names else definition
+    definition = read_experiment(experiment).only("rows", rows).only("columns", columns)
     given = {name: str(value) for name, value in (options or {}).items()}
     chosen = [*dict.fromkeys(seeds)] if seeds else [None]
     cells = list_cells(definition, preset=preset, seeds=chosen, options=given, workdir=str(workdir))
@@ -68,8 +66,13 @@ def table(
     failures = runner.run_all(runs) if jobs else {}
     report_cells(definition, cells, runs, failures, out=out, preset=preset)
     if failures:
-        told = "; ".join(f"{run.cells[0].place}: {failure}" for run, failure in failures.items())
-        raise DataError(f"{len(failures)} of {len(runs)} runs failed ({told}); mend the cause and run again")
+        raise DataError(tell_failures(failures, runs))
+
+
+def tell_failures(failures: Mapping[Run, Failure], runs: list[Run]) -> str:
+    """Say which runs failed, and where to read why."""
+    told = "; ".join(f"{run.cells[0].place}: {failure}" for run, failure in failures.items())
+    return f"{len(failures)} of {len(runs)} runs failed ({told}); mend the cause and run again"
 
 
 def report_cells(

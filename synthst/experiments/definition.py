@@ -54,8 +54,13 @@ class Experiment:
         entries: tuple[Entry, ...] = getattr(self, axis)
         return [entry for entry in entries if not entry.presets or preset in entry.presets]
 
-    def only(self, axis: str, names: Collection[str]) -> "Experiment":
-        """Return the experiment with those rows or columns alone; raises ConfigError for an unknown name."""
+    def only(self, axis: str, names: Collection[str] | None) -> "Experiment":
+        """Return the experiment with those rows or columns alone, with all if no names are given.
+
+        Raises ConfigError for an unknown name.
+        """
+        if not names:
+            return self
         entries: tuple[Entry, ...] = getattr(self, axis)
         known = [entry.name for entry in entries]
         if unknown := [name for name in names if name not in known]:
