@@ -34,7 +34,8 @@ def switch_plot(models: list[Path], out: Path, *, title: str = "") -> None:
         print(f"{name}: {describe_curve(curve, switch)}")
     for step in sorted({step for step in switches if step is not None}):
         axes.axvline(step, color="#555555", linewidth=1.2, zorder=1)
-        axes.annotate(f" switch after step {step:,}", (step, 0.02), xycoords=("data", "axes fraction"))
+        told, place = f" switch after step {step:,}", ("data", "axes fraction")
+        axes.annotate(told, (step, 0.98), xycoords=place, verticalalignment="top")
     axes.set_ylim(bottom=0)
     label_axes(axes, x="optimiser steps", y="BLEU on the development set")
     add_legend(axes)

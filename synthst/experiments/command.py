@@ -3,7 +3,8 @@
 import logging
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from synthst.cluster import Cluster
@@ -45,26 +46,36 @@ def table(
     ``dry_run`` only tells what would be run.
     Raises DataError after the table is written when a run failed.
     """
-    if jobs < 0:
-        raise ConfigError(f"--jobs is {jobs}, wanted is a number of runs side by side, or 0 to run nothing")
-    if cluster and gpus:
-        raise ConfigError(
-            "--gpus are this machine's, and --cluster's workers have their own; give one of them"
-        )
+    workers = find_workers(jobs, gpus, cluster)
     definition = read_experiment(experiment).only("rows", rows).only("columns", columns)
     given = {name: str(value) for name, value in (options or {}).items()}
     chosen = [*dict.fromkeys(seeds)] if seeds else [None]
     cells = list_cells(definition, preset=preset, seeds=chosen, options=given, workdir=str(workdir))
-    runs = plan_runs(definition.recipe, cells)
     if dry_run:
-        print_plan(definition.recipe, runs)
+        print_plan(definition.recipe, plan_runs(definition.recipe, cells))
         return
     out = out or definition.recipe.parent / workdir / "exp" / "tables" / preset
-    workers = Cluster(cluster) if cluster else None
-    logs = out / f"{definition.name}_logs"
-    runner = Runner(definition.recipe, logs, jobs=jobs, gpus=gpus or (), cluster=workers)
-    failures = runner.run_all(runs) if jobs else {}
-    report_cells(definition, cells, runs, failures, out=out, preset=preset)
+    runner = partial(Runner, jobs=jobs, gpus=gpus or (), cluster=workers)
+    run_cells(definition, cells, out, runner if jobs else None, preset=preset)
+
+
+def find_workers(jobs: int, gpus: list[int] | None, cluster: str | None) -> Cluster | None:
+    """Return the cluster of that address, if any; raises ConfigError for what does not go together."""
+    if jobs < 0:
+        raise ConfigError(f"--jobs is {jobs}, wanted is a number of runs side by side, or 0 to run nothing")
+    if cluster and gpus:
+        raise ConfigError("--gpus are this machine's, a --cluster's workers have theirs; give one of them")
+    return Cluster(cluster) if cluster else None
+
+
+def run_cells(
+    experiment: Experiment, cells: list[Cell], out: Path, runner: Callable[..., Runner] | None, *, preset: str
+) -> None:
+    """Run what is missing, if there is a runner, and write the table; raise DataError if a run failed."""
+    runs = plan_runs(experiment.recipe, cells)
+    logs = out / f"{experiment.name}_logs"
+    failures = runner(experiment.recipe, logs).run_all(runs) if runner else {}
+    report_cells(experiment, cells, runs, failures, out=out, preset=preset)
     if failures:
         raise DataError(tell_failures(failures, runs))
 
