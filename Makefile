@@ -24,7 +24,7 @@ test: setup
 	$(pytest)
 
 unit: setup
-	$(pytest) -m "not recipe and not system"
+	$(pytest) -m "not recipe and not system" --ignore tests/recipes --ignore tests/system
 
 check: setup
 	$(python) -m ruff check .

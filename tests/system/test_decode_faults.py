@@ -22,7 +22,7 @@ from synthst.teacher.decode import decode_corpus
 
 pytestmark = pytest.mark.system
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture

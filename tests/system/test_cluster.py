@@ -25,7 +25,7 @@ from synthst.teacher.spread import Job, translate_on_worker
 
 pytestmark = pytest.mark.system
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
