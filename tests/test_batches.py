@@ -1,5 +1,7 @@
 """Batches: the same sequence for the same seed, every sentence once a pass, within the budget."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -12,8 +14,8 @@ from synthst.espnet.batches import (
     cut_batches,
     pad,
     plan_pass,
-    share,
 )
+from synthst.espnet.team import SHARE, Part, PartsOfBatches, Team
 from synthst.tokens import TokenArray
 
 BUDGET = 200
@@ -36,8 +38,14 @@ def make_pairs(count: int = 300, *, target_seed: int = 1) -> ParallelTokens:
     return ParallelTokens(make_array(draw_lengths(count)), make_array(draw_lengths(count, target_seed)))
 
 
-def make_batches(pairs: ParallelTokens, **options: int) -> TrainingBatches:
-    settings = {"batch_tokens": BUDGET, "steps_per_epoch": 10, "max_steps": 1000, "seed": 1, **options}
+def make_batches(pairs: ParallelTokens, **options: Any) -> TrainingBatches:
+    settings: dict[str, Any] = {
+        "batch_tokens": BUDGET,
+        "steps_per_epoch": 10,
+        "max_steps": 1000,
+        "seed": 1,
+        **options,
+    }
     return TrainingBatches(pairs, **settings)
 
 
@@ -90,7 +98,8 @@ def test_epochs_continue_the_pass_and_cross_into_the_next_one() -> None:
     a_pass = batches.batches_per_pass
     epochs = -(-3 * a_pass // 7)
     rows = [tuple(batch) for epoch in range(1, epochs + 1) for batch in batches.plan_epoch(epoch)]
-    wanted = [tuple(b) for number in range(3) for b in plan_pass(batches.keys, BUDGET, 1, number)]
+    keys = batches.dataset.bucket_keys("src")
+    wanted = [tuple(b) for number in range(3) for b in plan_pass(keys, BUDGET, 1, number)]
     assert rows[: 3 * a_pass] == wanted
     assert all(len(batches.plan_epoch(epoch)) == 7 for epoch in range(1, epochs + 1))
 
@@ -155,21 +164,83 @@ def test_validation_holds_every_sentence_once_in_the_same_order() -> None:
     assert sorted(int(key) for keys, _ in first for key in keys) == list(range(300))
 
 
+# Several processes
+
+
+@pytest.mark.parametrize(
+    ("ranks", "batches_per_step", "at_a_time", "rounds"),
+    [
+        (1, 16, 1, 16),
+        (4, 16, 4, 4),
+        (16, 16, 16, 1),
+        (32, 16, 16, 1),
+        (3, 16, 1, 16),
+        (6, 4, 2, 2),
+        (2, 1, 1, 1),
+    ],
+)
+def test_a_step_has_the_same_batches_on_any_number_of_processes(
+    ranks: int, batches_per_step: int, at_a_time: int, rounds: int
+) -> None:
+    epoch = make_batches(make_pairs(), steps_per_epoch=2 * batches_per_step).plan_epoch(1)
+    team = Team(0, ranks, batches_per_step)
+    assert (team.batches_at_a_time, team.rounds) == (at_a_time, rounds)
+    parts = [Team(rank, ranks, batches_per_step).parts(epoch) for rank in range(ranks)]
+    assert {len(mine) for mine in parts} == {2 * rounds}
+    for step in range(2):
+        wanted = np.concatenate(epoch[step * batches_per_step : (step + 1) * batches_per_step])
+        taken = [part for mine in parts for part in mine[step * rounds : (step + 1) * rounds]]
+        assert sorted(np.concatenate([part.rows for part in taken if part.weight])) == sorted(wanted)
+
+
+def test_parts_by_hand() -> None:
+    batches = [np.array([10, 11, 12]), np.array([20]), np.array([30, 31]), np.array([40, 41])]
+    # four processes, two batches a step: 0 and 1 share the first of a step, 2 and 3 the second
+    found = [[part.rows.tolist() for part in Team(rank, 4, 2).parts(batches)] for rank in range(4)]
+    assert found == [[[10, 12], [30]], [[11], [31]], [[20], [40]], [[20], [41]]]
+    weights = [[part.weight for part in Team(rank, 4, 2).parts(batches)] for rank in range(4)]
+    assert weights == [[1, 1], [1, 1], [1, 1], [0, 1]]  # the fourth has no row of its own of [20]
+
+
+def test_a_part_weighs_as_much_as_its_target_tokens() -> None:
+    pairs = ParallelTokens(make_array(np.array([1, 1, 1, 1])), make_array(np.array([3, 0, 5, 8])))
+    whole = np.array([0, 1, 2, 3])  # 4, 1, 6 and 9 target tokens with the ends of sentences, 20 in all
+    _, batch = PartsOfBatches(pairs)[Part(whole[0::2], whole, 1.0)]
+    assert batch[SHARE].tolist() == pytest.approx([10 / 20])
+    _, batch = PartsOfBatches(pairs)[Part(whole[1::2], whole, 4.0)]
+    assert batch[SHARE].tolist() == pytest.approx([4 * 10 / 20])
+    _, batch = PartsOfBatches(pairs)[Part(whole, whole, 1.0)]
+    assert batch[SHARE].tolist() == [1.0] and batch["text"].shape == (4, 8)
+
+
 @pytest.mark.parametrize("ranks", [2, 3])
-def test_processes_share_every_batch_of_the_one_process(ranks: int) -> None:
+def test_validation_of_several_processes_holds_every_sentence_once(ranks: int) -> None:
     pairs = make_pairs()
-    whole = make_batches(pairs).plan_epoch(1)
-    parts = [share(whole, rank, ranks) for rank in range(ranks)]
-    for batch, *shares in zip(whole, *parts, strict=True):
-        assert len({len(part) for part in shares} | {len(shares[0]) - 1}) <= 2
-        assert set(np.concatenate(shares)) == set(batch)
-        assert len(np.concatenate(shares)) == max(len(batch), ranks)
+    teams = [ValidationBatches(pairs, batch_tokens=BUDGET, team=Team(rank, ranks)) for rank in range(ranks)]
+    whole = ValidationBatches(pairs, batch_tokens=BUDGET)
+    for (keys, _), *parts in zip(*(team.build_iter(1) for team in (whole, *teams)), strict=True):
+        assert sorted(key for names, batch in parts if batch[SHARE] for key in names) == sorted(keys)
+        assert sum(float(batch[SHARE]) for _, batch in parts) == pytest.approx(len(keys))
 
 
-def test_no_process_is_left_without_a_sentence() -> None:
-    assert [share([np.array([7])], rank, 3)[0].tolist() for rank in range(3)] == [[7], [7], [7]]
+def test_a_process_reads_tokens_of_its_own_parts_only() -> None:
+    pairs, read_rows = make_pairs(), set()
+
+    class Watched(TokenArray):
+        def __getitem__(self, row: int) -> np.ndarray:
+            read_rows.add(int(row))
+            return super().__getitem__(row)
+
+    watched = ParallelTokens(Watched(pairs.src.ids, pairs.src.offsets), pairs.tgt)
+    team = Team(1, 4, 4)
+    batches = make_batches(watched, steps_per_epoch=8, team=team)
+    assert len(read(batches, 1)) == 2
+    assert read_rows == {int(row) for part in team.parts(batches.plan_epoch(1)) for row in part.rows}
+
+
+def test_more_processes_than_sentences_are_refused() -> None:
     with pytest.raises(ConfigError, match="2 sentences cannot be spread over 3 processes"):
-        make_batches(make_pairs(2), ranks=3)
+        make_batches(make_pairs(2), team=Team(0, 3))
 
 
 def test_arrays_of_different_data_are_refused() -> None:

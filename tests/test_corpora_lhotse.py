@@ -208,7 +208,7 @@ def bad_manifests(folder: Path) -> dict[str, tuple[list[Recording], list[Supervi
         "missing": ([gone], [segment("a")], r"gone\.wav of the recording r is missing; give audio_root"),
         "url": ([url], [segment("a")], "the recording r is of type 'url'; download"),
         "unknown": ([good], [segment("a"), segment("b", of="q"), segment("c", of="q")], "of 2 .* is q .of b"),
-        "blank": ([good], [segment("a b")], "the id 'a b' in a manifest"),
+        "blank": ([good], [segment("a b")], "the id 'a b'; ids must not"),
         "channel": ([two], [segment("a", channel=7)], r"has the channels \[0, 1\], none is 7"),
         "resampled": ([good.resample(4000)], [segment("a")], "is changed when lhotse reads it"),
         "faster": (

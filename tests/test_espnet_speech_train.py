@@ -150,7 +150,7 @@ def test_without_ctc_nothing_is_left_of_it(task: Task, tmp_path: Path) -> None:
 def test_tokens_without_alignment_are_counted(
     task: Task, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(speech_train, "run_espnet", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(speech_train, "run_training", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         train_recogniser(out=tmp_path / "out", **recogniser_task(task))
     assert re.search("(?<![0-9])10 of 60 recordings have more tokens than frames", caplog.text)
@@ -170,7 +170,7 @@ def test_tokens_without_alignment_are_counted(
 def test_a_second_call_does_nothing(
     recogniser: Path, translator: Path, task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(speech_train, "run_espnet", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(speech_train, "run_training", lambda *_: pytest.fail("trained again"))
     train_recogniser(out=recogniser, **recogniser_task(task))
     train_speech_translator(out=translator, asr=recogniser, init=FROZEN, **task)
 

@@ -12,10 +12,16 @@ import yaml
 from jsonargparse import ArgumentParser
 
 from synthst.commands import choose_subset
+from synthst.corpora.asr import prepare_asr
+from synthst.corpora.bitext import prepare_bitext
+from synthst.corpora.clips import prepare_commonvoice, prepare_covost
 from synthst.corpora.descriptions import prepare_descriptions
 from synthst.corpora.handbook import prepare_handbook
+from synthst.corpora.iwslt import prepare_iwslt
 from synthst.corpora.libreoffice import prepare_libreoffice
+from synthst.corpora.mustc import prepare_mustc
 from synthst.corpora.spoken import prepare_spoken_libreoffice, speak_datadir
+from synthst.corpora.tedlium import prepare_tedlium
 from synthst.corpora.wesnoth import prepare_wesnoth
 from synthst.dump import dump_audio
 from synthst.espnet.bleu_curve import DevBleuConfig
@@ -124,6 +130,13 @@ def train_text(
 
 
 SETTINGS_OF = {  # recipe and file, or file -> the function whose options it fills
+    **dict.fromkeys(("corpora", "corpora_de", "corpora_es", "corpora_fr"), prepare_bitext),
+    **dict.fromkeys(("mustc", "st_ted", "europarl_st"), prepare_mustc),
+    **dict.fromkeys(("librispeech", "voxpopuli"), prepare_asr),
+    "iwslt": prepare_iwslt,
+    "covost": prepare_covost,
+    "commonvoice": prepare_commonvoice,
+    "tedlium": prepare_tedlium,
     "prepare": prepare_libreoffice,
     "subset": choose_subset,
     "tokenizers": train_tokenizers,
@@ -158,7 +171,13 @@ SETTINGS_OF = {  # recipe and file, or file -> the function whose options it fil
     "mt_17x6": make_teacher,
     "decode_st_beam4": decode,
 }
-NO_COMMANDS = ("filters_", "llm_", "slurm_")  # settings that are tried where they are read
+NO_COMMANDS = (
+    "filters_",
+    "llm_",
+    "slurm_",
+    "licences",
+    "rates",
+)  # settings that are tried where they are read
 SETTINGS = [
     *ROOT.glob("egs/*/*/conf/*/*.yaml"),
     *(path for path in ROOT.glob("conf/*.yaml") if not path.name.startswith(NO_COMMANDS)),

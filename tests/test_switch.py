@@ -155,7 +155,7 @@ def test_batches_have_the_old_targets_up_to_the_switch_and_the_others_from_then_
 def test_batches_keep_the_old_targets_until_a_plateau(task: dict[str, Any]) -> None:
     before, after = make_batches(task)
     batches = SwitchedBatches(before, after, dataclasses.replace(PLATEAU, validate_every=4), accumulate=1)
-    rows = len(before.keys[0])
+    rows = len(before.dataset)
     batches.valid_losses = [3.0, 3.0]
     assert all(batch.max() < rows for batch in batches.plan_epoch(3))
     batches.valid_losses = [3.0, 3.0, 3.0]  # a plateau after step 12, which is the end

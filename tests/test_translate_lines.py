@@ -127,7 +127,7 @@ def test_a_directory_is_known_by_what_is_in_it(files: list[str], kind: str, tmp_
 def test_a_directory_without_a_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds no model: neither model.bin"):
         name_teacher(str(tmp_path))
-    with pytest.raises(DataError, match="is no directory; name a model's directory, or espnet:DIR"):
+    with pytest.raises(DataError, match="is no directory; name a model's directory, a pack, or espnet:DIR"):
         name_teacher(str(tmp_path / "none"))
     with pytest.raises(ConfigError, match="is of no known kind"):
         translate("magic:wand")

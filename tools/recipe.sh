@@ -2,16 +2,21 @@
 #
 # Wanted before: options="name ..." (each a variable with its default) and, for an option with few values,
 # choices_<name>="a b c", where NUMBER stands for any whole number and * for anything. It adds --stage,
-# --stop_stage, --help, which prints the recipe's own header, and --dry_run, which prints the commands, each after its
-# stage's number, and runs none. synthst/recipe.py is the same for Python.
+# --stop_stage, beside --ngpu --num_nodes (of a Slurm job, for trainings), --help, which prints the recipe's own header, and --dry_run, which prints the commands, each after its
+# stage's number, and runs none; --dry_run true prints the plan: directories, and estimates of sizes and hours.
+# synthst/recipe.py is the same for Python.
 # shellcheck shell=bash disable=SC2154
 set -euo pipefail
 
 stage=1
 stop_stage=13
 # shellcheck disable=SC2034
+num_nodes=1 choices_num_nodes=NUMBER
+[[ " $options " != *" ngpu "* ]] || options+=" num_nodes"
+# shellcheck disable=SC2034
 started_with="./${0##*/}${*:+$(printf ' %q' "$@")}"
 dry_run=
+given=()
 
 refuse() { echo "${0##*/}: $*" >&2; exit 2; }
 
@@ -29,13 +34,17 @@ read -ra known <<<"stage stop_stage $options"
 while (($#)); do
     case "$1" in
         -h | --help) sed -n '2,/^[^#]/{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[-1]##*/}"; exit 0 ;;
-        -n | --dry_run | --dry-run) dry_run=yes; shift; continue ;;
+        -n | --dry_run | --dry-run)
+            dry_run=yes; shift
+            [[ "${1:-}" != true ]] || { dry_run=plan; shift; }
+            continue ;;
         --*) name=${1#--}; name=${name//-/_} ;;
         *) refuse "'$1' is no option; options start with --, see --help" ;;
     esac
     is_one_of "$name" "${known[@]}" || refuse "unknown option $1; known:$(printf ' --%s' "${known[@]}")"
     [[ -n "${2:-}" && "$2" != --* ]] || refuse "$1 wants a value"
     printf -v "$name" '%s' "$2"
+    given+=("$1" "$2")
     shift 2
 done
 
@@ -49,6 +58,13 @@ for name in "${known[@]}"; do
     is_one_of "${!name}" "${choices[@]}" || refuse "--$name is '${!name}', wanted is one of: ${choices[*]}"
 done
 
+if [[ "$dry_run" == plan ]]; then
+    # shellcheck source=/dev/null
+    . ./path.sh
+    "./${0##*/}" "${given[@]}" --dry_run | synthst plan --rates ../../../conf/rates.yaml --expected conf/plan.yaml
+    exit
+fi
+
 run() { # run NUMBER TITLE COMMAND...: one stage's command, if its number is asked for
     local number=$1 title=$2
     shift 2
@@ -58,6 +74,12 @@ run() { # run NUMBER TITLE COMMAND...: one stage's command, if its number is ask
     "$@" && return 0
     echo "${0##*/}: stage $number ($title) failed; mend the cause and go on with --stage $number" >&2
     exit 1
+}
+
+pack_student() { # stage 13: the student with its card in one file; it wants $student_dir and $workdir
+    # shellcheck disable=SC2154
+    run 13 "pack the student" synthst pack --model "$student_dir" --out "$student_dir/pack.zip" \
+        --results "$workdir/RESULTS.md" --licences ../../../conf/licences.yaml
 }
 
 uses() { # uses VALUE...: is --targets one of these?

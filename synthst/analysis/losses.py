@@ -1,7 +1,7 @@
 """Read a training's losses, batch by batch, from our record of them or from ESPnet's log."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,12 +34,13 @@ class Losses:
 def read_losses(model: Path, *, loss: str = "loss", accumulate: int = 1) -> Losses:
     """Read the training losses of a model directory; ``accumulate`` batches make an optimiser's step.
 
-    train_losses.tsv has one for every batch. Without it train.log has averages, by default of 10 batches or
-    of a twentieth of the steps between two validations. Raises DataError when neither has any of ``loss``.
+    train_losses.tsv has one for every batch, or for as many as several processes trained on at a time.
+    Without it train.log has averages, by default of 10 batches or of a twentieth of the steps between two
+    validations. Raises DataError when neither has any of ``loss``.
     """
     recorded, log = model / FILE, model / "train.log"
     if recorded.is_file():
-        rows, batches = list(_read_recorded(recorded, loss)), 1
+        rows, batches = _read_recorded(recorded, loss)
     elif log.is_file():
         rows, batches = _read_log(log, loss)
     else:
@@ -52,15 +53,21 @@ def read_losses(model: Path, *, loss: str = "loss", accumulate: int = 1) -> Loss
     return Losses(ends / accumulate, values, batches)
 
 
-def _read_recorded(path: Path, loss: str) -> Iterator[tuple[int, float]]:
-    """Yield (batches so far, loss)."""
+def _read_recorded(path: Path, loss: str) -> tuple[list[tuple[int, float]], int]:
+    """Return (batches so far, loss) of every row, and how many batches a row averages, at most."""
     header, *lines = path.read_text(encoding="utf-8").splitlines() or [""]
     names = header.split("\t")
     if loss not in names[2:]:
         raise ConfigError(f"{path} has no {loss!r}; give --loss one of {', '.join(names[2:])}")
-    column = names.index(loss)
-    for number, line in enumerate(lines, 1):
-        yield number, float(line.split("\t")[column])
+    column, before, epoch, last, most = names.index(loss), 0, "", 0, 1
+    rows = []
+    for fields in (line.split("\t") for line in lines):
+        if fields[0] != epoch:
+            before, epoch, last = before + last, fields[0], 0
+        most = max(most, int(fields[1]) - last)
+        last = int(fields[1])
+        rows.append((before + last, float(fields[column])))
+    return rows, most
 
 
 def _read_log(path: Path, loss: str) -> tuple[list[tuple[int, float]], int]:

@@ -4,31 +4,21 @@ A recording that a manifest gives as a command becomes one in wav.scp and is run
 manifest as you would a program.
 """
 
-import json
 import logging
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, Never
 
 from synthst.corpora.lhotse_audio import AudioPlaces
+from synthst.corpora.segments import Segment, clean_text, fit_segment, shown, to_row, write_rows
 from synthst.datadir import is_made, new_directory, text_path, write_info
 from synthst.errors import ConfigError, DataError
-from synthst.tables import JoinedRow, Row, sort_rows, write_table, write_tables
+from synthst.tables import Row, write_table
 
 logger = logging.getLogger(__name__)
 
-TOLERANCE_SECONDS = 0.1  # a supervision this much outside its recording is cut off, not dropped
-
-LEAST_SECONDS = 0.001  # what segments and utt2dur can tell from nothing
-
 _Pair = tuple[Any, Any]  # a recording and a supervision of lhotse
-
-_BLANK_CONTROL = re.compile(r"[\t\n\v\f\r\x1c-\x1f]")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def import_lhotse(
@@ -41,6 +31,7 @@ def import_lhotse(
     text_fields: dict[str, str] | None = None,
     audio_root: Path | None = None,
     channel: int | None = None,
+    licence: str | None = None,
 ) -> None:
     """Make the speech data directory ``out`` from manifests of recordings and supervisions, or of cuts.
 
@@ -48,7 +39,7 @@ def import_lhotse(
     supervision's own, others are custom fields, with dots where they are nested. ``lang`` alone means
     ``{<lang>: text}``. Relative paths are below ``audio_root``, or the working directory. ``channel``
     replaces the supervisions' own, -1 mixes all; what has to be taken out of a file with several channels
-    is written to ``out``/audio.
+    is written to ``out``/audio. ``licence`` goes into info.json, and so into the cards of models.
     Supervisions without a text, outside their recording or of no length are dropped and counted. Raises
     DataError for audio that is missing, for an id that two supervisions have, and for unknown recordings.
     """
@@ -62,14 +53,14 @@ def import_lhotse(
     counts: Counter[str] = Counter()
     with new_directory(out) as folder:
         places = AudioPlaces(audio_root or Path(), channel)
-        rows = sort_rows(_make_rows(_read_pairs(manifests), fields, places, counts), folder=folder)
-        _write_rows(folder, _drop_repeated(rows, manifests[-1], counts), fields)
+        rows = _make_rows(_read_pairs(manifests), fields, places, counts)
+        write_rows(folder, rows, fields, counts, source=manifests[-1])
         if not counts["kept"]:
-            found = f"no supervision of {manifests[-1]} can be kept: {_shown(counts)}"
-            raise DataError(f"{found}; its fields are {_list_fields(manifests)}")
+            _refuse_empty(manifests, counts)
         write_table(folder / "wav.scp", sorted(places.write_audio(folder, out).items()))
-        write_info(folder, made_by, counts=counts, parents=manifests)
-    logger.info("%s: %s", out, _shown(counts))
+        stated = {"licence": licence} if licence else {}
+        write_info(folder, made_by, counts=counts, parents=manifests, **stated)
+    logger.info("%s: %s", out, shown(counts))
 
 
 def _choose_manifests(recordings: Path | None, supervisions: Path | None, cuts: Path | None) -> list[Path]:
@@ -78,10 +69,6 @@ def _choose_manifests(recordings: Path | None, supervisions: Path | None, cuts: 
     if recordings and supervisions and not cuts:
         return [recordings, supervisions]
     raise ConfigError("give both recordings and supervisions, or only cuts")
-
-
-def _shown(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in counts.items()) or "none"
 
 
 def _choose_fields(lang: str | None, text_fields: dict[str, str] | None) -> dict[str, str]:
@@ -147,41 +134,14 @@ def _read_cuts(path: Path) -> Iterator[_Pair]:
 def _make_rows(
     pairs: Iterable[_Pair], fields: Mapping[str, str], places: AudioPlaces, counts: Counter[str]
 ) -> Iterator[Row]:
-    """Turn supervisions into ids and the values of all tables, as JSON, and count what is dropped."""
+    """Turn supervisions into rows, and count what is dropped."""
     for recording, supervision in pairs:
-        counts["read"] += 1
         texts = {lang: _find_text(supervision, field) for lang, field in fields.items()}
-        start, end = _cut_off(supervision, recording.duration)
-        if reason := _reason_to_drop(texts, start, end, recording.duration):
-            counts[f"dropped_{reason}"] += 1
-            continue
-        for name in (supervision.id, recording.id):
-            if name.split() != [name]:
-                raise DataError(f"the id {name!r} in a manifest; ids must not be empty or hold blanks")
-        segment = f"{places.add(recording, supervision)} {start:.6f} {end:.6f}"
-        speaker = "_".join((supervision.speaker or "").split()) or supervision.id
-        yield supervision.id, json.dumps([segment, speaker, f"{end - start:.3f}", *texts.values()])
-
-
-def _cut_off(supervision: Any, duration: float) -> tuple[float, float]:
-    """Return start and end, moved into the recording if they are little outside."""
-    start, end = float(supervision.start), float(supervision.end)
-    if -TOLERANCE_SECONDS <= start < 0:
-        start = 0.0
-    if duration < end <= duration + TOLERANCE_SECONDS:
-        end = duration
-    return start, end
-
-
-def _reason_to_drop(texts: Mapping[str, str], start: float, end: float, duration: float) -> str:
-    for lang, text in texts.items():
-        if not text:
-            return f"no_text_{lang}"
-        if _CONTROL.search(text):
-            return "control_character"
-    if not (start >= 0 and end <= duration):
-        return "outside_recording"
-    return "" if end - start >= LEAST_SECONDS else "no_duration"
+        start, end = float(supervision.start), float(supervision.end)
+        speaker = supervision.speaker or ""
+        segment = Segment(supervision.id, recording.id, start, end, speaker, texts)
+        if fit := fit_segment(segment, recording.duration, counts):
+            yield to_row(fit._replace(recording=places.add(recording, supervision)))
 
 
 def _find_text(supervision: Any, field: str) -> str:
@@ -189,7 +149,12 @@ def _find_text(supervision: Any, field: str) -> str:
     value: Any = supervision.text if field == "text" else (supervision.custom or {})
     for key in [] if field == "text" else field.split("."):
         value = value.get(key) if isinstance(value, dict) else None
-    return _BLANK_CONTROL.sub(" ", value).strip() if isinstance(value, str) else ""
+    return clean_text(value) if isinstance(value, str) else ""
+
+
+def _refuse_empty(manifests: Sequence[Path], counts: Counter[str]) -> Never:
+    found = f"no supervision of {manifests[-1]} can be kept: {shown(counts)}"
+    raise DataError(f"{found}; its fields are {_list_fields(manifests)}")
 
 
 def _list_fields(manifests: Sequence[Path]) -> str:
@@ -197,24 +162,3 @@ def _list_fields(manifests: Sequence[Path]) -> str:
     for _, supervision in _read_pairs(manifests):
         return ", ".join(["text", *(supervision.custom or {})])
     return "none"
-
-
-def _drop_repeated(rows: Iterable[Row], manifest: Path, counts: Counter[str]) -> Iterator[Row]:
-    """Keep one of equal rows, as overlapping cuts give them. Raises DataError for different ones of an id."""
-    for utterance, group in groupby(rows, key=itemgetter(0)):
-        values = [value for _, value in group]
-        if len(set(values)) > 1:
-            raise DataError(
-                f"{manifest}: {len(values)} different supervisions are called {utterance}; rename them"
-            )
-        counts["kept"] += 1
-        if len(values) > 1:
-            counts["dropped_repeated"] += len(values) - 1
-        yield utterance, values[0]
-
-
-def _write_rows(folder: Path, rows: Iterable[Row], langs: Iterable[str]) -> None:
-    tables = [folder / name for name in ("segments", "utt2spk", "utt2dur")]
-    texts = [text_path(folder, lang) for lang in langs]
-    joined: Iterator[JoinedRow] = ((utterance, tuple(json.loads(value))) for utterance, value in rows)
-    write_tables([*tables, *texts], joined)

@@ -137,12 +137,21 @@ def _read_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _make_pair(utterance: str, line: int, source: str, target: str) -> _Pair:
+    return _Pair(utterance, line, *tidy_pair(source, target))
+
+
+def tidy_pair(source: str, target: str) -> tuple[str, str, str]:
+    """Make texts fit for tables: return source, target and "", or two empty texts and why the pair goes.
+
+    Blanks at the ends go, blank control characters within become blanks. The reasons are "empty" (a side) and
+    "control_character".
+    """
     source, target = (_BLANK_CONTROL.sub(" ", text).strip() for text in (source, target))
     if _CONTROL.search(source) or _CONTROL.search(target):
-        return _Pair(utterance, line, "", "", "control_character")
+        return "", "", "control_character"
     if not source or not target:
-        return _Pair(utterance, line, "", "", "empty")
-    return _Pair(utterance, line, source, target)
+        return "", "", "empty"
+    return source, target, ""
 
 
 def _mark_duplicates(pairs: Iterable[_Pair], folder: Path) -> Iterator[_Pair]:

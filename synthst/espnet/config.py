@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from synthst.errors import ConfigError
+from synthst.espnet.tracking import TrackingConfig
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class ScheduleConfig:
     max_steps: int = 150_000
     """Optimiser steps."""
     accumulate: int = 1
-    """Batches that one optimiser step is cut into, to save memory."""
+    """Batches that one optimiser step is cut into: one after the other, to save memory, or trained on by
+    several processes at a time: 16 are one for each of 16 GPUs, as in the paper, or four for each of 4."""
     learning_rate: float = 1e-3
     min_learning_rate: float = 1e-5
     warmup_steps: int = 4_000
@@ -55,6 +57,8 @@ class ScheduleConfig:
     """Processes that make the batches; they do not change the batches. 0: the training process itself."""
     bfloat16: bool | Literal["auto"] = False
     """Matrix products in bfloat16, all else in float32; auto: where the hardware has them."""
+    tracking: TrackingConfig = TrackingConfig()  # noqa: RUF009 (frozen)
+    """Where the curves are shown; of no influence on the result."""
 
     def __post_init__(self) -> None:
         """Refuse schedules that cannot run."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 
 from synthst.errors import DataError
+from synthst.packfile import open_pack
 from synthst.tokens import Tokenizer
 
 MODEL_FILES = (
@@ -41,8 +42,10 @@ class ModelFiles:
 def find_model_files(directory: Path) -> ModelFiles:
     """Find the model in ``directory``: ours, or of an experiment of ESPnet's MT recipe with SentencePiece.
 
+    A file that `synthst pack` wrote is taken as the directory that it was made of, see `open_pack`.
     Raises DataError when a file lacks or a tokeniser's pieces are not the model's tokens.
     """
+    directory = open_pack(directory)
     config = read_config(directory / "config.yaml")
     weights = next((directory / name for name in MODEL_FILES if (directory / name).exists()), None)
     if weights is None:

@@ -26,7 +26,7 @@ class TrainedModel:
 
 
 def load_model(directory: Path, *, device: str = "cpu") -> TrainedModel:
-    """Load ``directory`` (ours, or an experiment of ESPnet's MT recipe with SentencePiece tokens).
+    """Load ``directory`` (ours, its pack, or an experiment of ESPnet's MT recipe with SentencePiece tokens).
 
     ESPnet's own loader accepts missing and extra tensors in silence; here both raise DataError, as does a
     tokeniser whose pieces are not the model's tokens.

@@ -17,12 +17,15 @@ class Reported(Protocol):
         """Return the number."""
 
 
-def record_losses(folder: Path, epoch: int, stats: Mapping[str, Sequence[Reported]]) -> None:
+def record_losses(
+    folder: Path, epoch: int, stats: Mapping[str, Sequence[Reported]], *, batches_at_a_time: int = 1
+) -> None:
     """Write the losses of an epoch's batches behind those of the epochs before into train_losses.tsv.
 
-    ``stats`` are ESPnet's of one epoch, a value for each batch. The columns are epoch, batch (from 1 in each
-    epoch) and every statistic that is called loss or loss_... and is not 0 throughout, as parts that a model
-    has not are. Rows of this epoch and later ones are replaced: a training that was killed writes them again.
+    ``stats`` are ESPnet's of one epoch, a value for each batch, or for the ``batches_at_a_time`` of several
+    processes. The columns are epoch, batch (the last that the row is about, from 1 in each epoch) and every
+    statistic that is called loss or loss_... and is not 0 throughout, as parts that a model has not are. Rows
+    of this epoch and later ones are replaced: a training that was killed writes them again.
     """
     names = [name for name in stats if name == "loss" or name.startswith("loss_") and name != "loss_scale"]
     names = [name for name in names if any(one.value for one in stats[name])]
@@ -33,8 +36,8 @@ def record_losses(folder: Path, epoch: int, stats: Mapping[str, Sequence[Reporte
         names = before[0].split("\t")[2:]  # the columns stay those that the training began with
     columns = [stats[name] for name in names]
     rows = [
-        "\t".join([str(epoch), str(batch), *(f"{one.value:.6g}" for one in values)])
-        for batch, values in enumerate(zip(*columns, strict=True), 1)
+        "\t".join([str(epoch), str(number * batches_at_a_time), *(f"{one.value:.6g}" for one in values)])
+        for number, values in enumerate(zip(*columns, strict=True), 1)
     ]
     lines = ["\t".join(["epoch", "batch", *names]), *kept, *rows]
     with atomic_file(path) as file:

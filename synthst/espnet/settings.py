@@ -4,11 +4,13 @@ import hashlib
 import json
 import os
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from synthst.datadir import read_info
 from synthst.errors import ConfigError, DataError
+from synthst.espnet.config import ScheduleConfig
 from synthst.tokens import Tokenizer
 
 
@@ -16,6 +18,11 @@ def describe_tokens(folder: Path) -> dict[str, object]:
     """Return what identifies a directory of token arrays."""
     info = read_info(folder)
     return {"path": str(folder), "made_by": info["made_by"], "counts": info["counts"]}
+
+
+def describe_training(training: ScheduleConfig) -> dict[str, Any]:
+    """Return the settings that determine the result: neither who makes the batches nor who looks on."""
+    return {key: value for key, value in asdict(training).items() if key not in ("workers", "tracking")}
 
 
 def describe_weights(model: Path) -> str:

@@ -18,7 +18,8 @@ import torch
 from synthst.audio import read_audio
 from synthst.dump import read_dump
 from synthst.errors import ConfigError, DataError
-from synthst.espnet.batches import Batch, BucketBy, BucketedDataset, pad
+from synthst.espnet.batches import BucketBy, BucketedDataset, lengths_of, pad
+from synthst.espnet.team import Batch
 from synthst.tokens import TokenArray, read_tokens
 
 logger = logging.getLogger(__name__)
@@ -154,9 +155,17 @@ class SpokenSentences(BucketedDataset):
             )
         return samples
 
-    def bucket_keys(self, bucket_by: BucketBy) -> list[np.ndarray]:
+    def __len__(self) -> int:
+        """Return the number of recordings."""
+        return len(self.spoken.ids)
+
+    def bucket_keys(self, bucket_by: BucketBy, rows: np.ndarray | None = None) -> list[np.ndarray]:
         """Return the lengths that batches are sorted by, (recordings,): of the audio, whatever is asked."""
-        return [self.spoken.samples]
+        return [self.spoken.samples if rows is None else self.spoken.samples[rows]]
+
+    def loss_terms(self, rows: np.ndarray) -> int:
+        """Return the tokens of the text to be learnt, ends of sentences included."""
+        return int(lengths_of(self.texts["text"], self.spoken.rows[rows]).sum()) + len(rows)
 
 
 def read_spoken(tokens: Path, audio: Sequence[Path], langs: Mapping[str, str]) -> SpokenSentences:

@@ -11,6 +11,7 @@ from synthst.espnet.init import file_checksum
 from synthst.espnet.speech_origin import STATISTICS, find_weights, read_options
 from synthst.espnet.speech_task import SpeechTask, SpokenASRTask, SpokenSTTask
 from synthst.espnet.task import load_weights
+from synthst.packfile import open_pack
 from synthst.tokens import Tokenizer
 
 MODEL_KEYS = ("bpemodel", "token_list", "frontend", "encoder", "decoder", "model_conf")
@@ -33,11 +34,12 @@ class TrainedSpeechModel:
 
 
 def load_speech_model(directory: Path, *, device: str = "cpu") -> TrainedSpeechModel:
-    """Load ``directory`` (ours, or an experiment of ESPnet's recipes with SentencePiece tokens).
+    """Load ``directory`` (ours, its pack, or an experiment of ESPnet's recipes with SentencePiece tokens).
 
     As `load_model`, it raises DataError for any tensor that is missing, too many or misshapen and for a
     tokeniser whose pieces are not the model's tokens.
     """
+    directory = open_pack(directory)
     weights = find_weights(directory)
     args = read_arguments(weights)
     is_translator = hasattr(args, "src_token_list")

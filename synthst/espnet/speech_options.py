@@ -98,14 +98,15 @@ def mask_options(model: SpeechModelConfig) -> dict[str, Any]:
 
 
 def training_options(
-    training: SpeechTrainingConfig, init: InitConfig, rate: int, ngpu: int
+    training: SpeechTrainingConfig, init: InitConfig, rate: int, ngpu: int, processes: int = 1
 ) -> dict[str, Any]:
     """Return the options of optimiser, schedule and batches."""
     return {
-        **optimisation_config(training, ngpu),
+        **optimisation_config(training, ngpu, processes),
         "batch_samples": training.batch_samples(rate),
         "scheduler": "warmupbygroup",
         "frozen_steps": init.frozen_steps,
         "encoder_learning_rate": init.encoder_learning_rate,
-        "unused_parameters": ngpu > 1 and init.frozen_steps > 0,  # or processes wait for frozen gradients
+        "unused_parameters": processes > 1
+        and init.frozen_steps > 0,  # or processes wait for frozen gradients
     }

@@ -12,7 +12,6 @@ from synthst.espnet.lean import lean_imports
 import torch
 from espnet2.iterators.abs_iter_factory import AbsIterFactory
 from espnet2.train.distributed_utils import DistributedOption
-from espnet2.utils.types import str2bool
 
 with lean_imports():
     from espnet2.tasks.asr import ASRTask
@@ -23,7 +22,8 @@ from synthst.espnet.loss import SmoothedCrossEntropy
 from synthst.espnet.speech_batches import read_spoken
 from synthst.espnet.speech_loss import ctc_per_token
 from synthst.espnet.speech_trainer import SpeechTrainer, split_encoder
-from synthst.espnet.task import build_batches, is_first_process, scale_embeddings
+from synthst.espnet.task import add_batch_arguments, build_batches, is_first_process, scale_embeddings
+from synthst.espnet.team import take_shares
 
 
 class SpeechTask:
@@ -46,11 +46,9 @@ class SpeechTask:
         group.add_argument("--src_lang", default=None)
         group.add_argument("--tgt_lang")
         group.add_argument("--batch_samples", type=int, help="samples in a batch, padding included")
-        group.add_argument("--batches_per_epoch", type=int)
-        group.add_argument("--max_batches", type=int)
+        add_batch_arguments(group)
         group.add_argument("--label_smoothing", type=float, default=0.1)
         group.add_argument("--subsampling_channels", type=int, default=None)
-        group.add_argument("--cpu_bfloat16", type=str2bool, default=False, help="autocast on a CPU")
         group.add_argument("--init_encoder", default=None, help="file of a recogniser's weights")
         group.add_argument("--init_encoder_key", default="encoder")
         group.add_argument("--init_decoder", default=None, help="file of a translator's weights")
@@ -129,6 +127,7 @@ def adapt_model(model: Any, args: argparse.Namespace, criterion: str) -> Any:
     channels = getattr(args, "subsampling_channels", None)
     if channels is not None:
         narrow_subsampling(model.encoder.embed, channels)
+    take_shares(model)
     scale_embeddings(model)
     if getattr(args, "cpu_bfloat16", False):  # the trainer's own autocast is for GPUs only
         model.frontend.forward = torch.autocast("cpu", enabled=False)(model.frontend.forward)

@@ -10,7 +10,14 @@ from typing import Any
 from synthst.errors import ConfigError, SynthstError
 from synthst.espnet.finish import finish_training
 from synthst.espnet.init import file_checksum
-from synthst.espnet.settings import claim_folder, copy_tokenizers, describe_tokens, is_trained
+from synthst.espnet.launch import Machines
+from synthst.espnet.settings import (
+    claim_folder,
+    copy_tokenizers,
+    describe_tokens,
+    describe_training,
+    is_trained,
+)
 from synthst.espnet.speech_batches import SpokenRows, join_audio, refuse_short, refuse_two_rates
 from synthst.espnet.speech_config import InitConfig, SpeechModelConfig, SpeechTrainingConfig
 from synthst.espnet.speech_loss import count_unalignable
@@ -22,7 +29,8 @@ from synthst.espnet.speech_origin import (
     refuse_other_encoder,
 )
 from synthst.espnet.speech_task import SpeechTask, SpokenASRTask, SpokenSTTask
-from synthst.espnet.train import attention_kernels, log_to, run_espnet
+from synthst.espnet.tracking import tracking_options
+from synthst.espnet.train import run_training
 from synthst.tokens import Tokenizer, read_tokens
 
 logger = logging.getLogger(__name__)
@@ -64,7 +72,7 @@ class SpeechJob:
     training: SpeechTrainingConfig
     init: InitConfig
     origins: dict[str, Path]
-    ngpu: int
+    machines: Machines
 
 
 def train_recogniser(
@@ -80,15 +88,18 @@ def train_recogniser(
     training: SpeechTrainingConfig = SpeechTrainingConfig(),  # noqa: B008
     labels: Labels | None = None,
     ngpu: int = 0,
+    num_nodes: int = 1,
+    cpu_processes: int = 1,
 ) -> None:
     """Train on the recordings in ``audio`` of the transcripts ``lang``; leave a finished directory ``out``.
 
-    It is made, resumed and refused as `train_model` says, and holds the same files; tgt.model is the
-    transcript's tokeniser and there is no src.model.
+    It is made, resumed, refused and spread over machines as `train_model` says, and holds the same files;
+    tgt.model is the transcript's tokeniser and there is no src.model.
     """
     data = SpeechData(tokens, valid_tokens, tuple(audio), tuple(valid_audio), tokenizers, {"tgt": lang})
     task = SpokenASRTask, recogniser_options
-    run_job(SpeechJob(*task, data, model, training, InitConfig(), {}, ngpu), out, labels or {})
+    machines = Machines(ngpu, num_nodes, cpu_processes)
+    run_job(SpeechJob(*task, data, model, training, InitConfig(), {}, machines), out, labels or {})
 
 
 def train_speech_translator(
@@ -108,6 +119,8 @@ def train_speech_translator(
     init: InitConfig = InitConfig(),  # noqa: B008
     labels: Labels | None = None,
     ngpu: int = 0,
+    num_nodes: int = 1,
+    cpu_processes: int = 1,
 ) -> None:
     """Train on the recordings in ``audio`` of the sentences ``tgt``; leave a finished directory ``out``.
 
@@ -122,7 +135,8 @@ def train_speech_translator(
     data = SpeechData(tokens, valid_tokens, tuple(audio), tuple(valid_audio), tokenizers, langs)
     origins = {part: find_weights(path) for part, path in {"encoder": asr, "decoder": mt}.items() if path}
     task = SpokenSTTask, translator_options
-    run_job(SpeechJob(*task, data, model, training, init, origins, ngpu), out, labels or {})
+    machines = Machines(ngpu, num_nodes, cpu_processes)
+    run_job(SpeechJob(*task, data, model, training, init, origins, machines), out, labels or {})
 
 
 def run_job(job: SpeechJob, out: Path, labels: Labels) -> None:
@@ -139,8 +153,7 @@ def run_job(job: SpeechJob, out: Path, labels: Labels) -> None:
     claim_folder(folder, settings)
     try:
         config = espnet_options(job, folder, spoken.rate)
-        with log_to(folder / "train.log"), attention_kernels(job.ngpu):
-            run_espnet(folder, config, job.task)
+        run_training(folder, config, job.task.name, job.machines)
     except SynthstError:
         if not any((folder / name).exists() for name in ("checkpoint.pth", "resume.pth")):
             shutil.rmtree(folder)
@@ -159,7 +172,7 @@ def describe_job(job: SpeechJob) -> dict[str, Any]:
         "origins": origins,
         "init": asdict(job.init),
         "model": asdict(job.model),
-        "training": {key: value for key, value in asdict(job.training).items() if key != "workers"},
+        "training": describe_training(job.training),
     }
 
 
@@ -184,13 +197,14 @@ def check_audio(job: SpeechJob) -> SpokenRows:
 
 def espnet_options(job: SpeechJob, folder: Path, rate: int) -> Options:
     """Copy the tokenisers and return the configuration that ESPnet's task reads."""
-    data = job.data
+    data, machines = job.data, job.machines
     copy_tokenizers(folder, [data.tokens, data.valid_tokens], data.tokenizers, data.langs)
     options = {
         "output_dir": str(folder),
         **data_options(data, folder),
         **job.network_options(job.model, rate),
-        **training_options(job.training, job.init, rate, job.ngpu),
+        **training_options(job.training, job.init, rate, machines.ngpu_each, machines.processes),
+        **tracking_options(job.training.tracking, folder),
         **{f"init_{part}": str(path) for part, path in job.origins.items()},
         "init_encoder_key": job.init.encoder_key,
     }

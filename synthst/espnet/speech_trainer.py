@@ -12,12 +12,11 @@ import torch
 from espnet2.schedulers.abs_scheduler import AbsScheduler
 from espnet2.schedulers.exponential_decay_warmup import ExponentialDecayWarmup
 from espnet2.tasks.abs_task import scheduler_classes
-from espnet2.train.trainer import TrainerOptions
 from espnet2.utils.build_dataclass import build_dataclass
 from torch.utils.data import DataLoader
 
-from synthst.espnet.batches import Batch
-from synthst.espnet.task import ResumableTrainer
+from synthst.espnet.task import ResumableOptions, ResumableTrainer
+from synthst.espnet.team import Batch
 
 
 class WarmupByGroup(ExponentialDecayWarmup):  # type: ignore[misc]  # espnet2 has no types
@@ -45,7 +44,7 @@ def split_encoder(
 
 
 @dataclass
-class SpeechTrainerOptions(TrainerOptions):  # type: ignore[misc]
+class SpeechTrainerOptions(ResumableOptions):
     """ESPnet's options and ours."""
 
     frozen_steps: int

@@ -9,34 +9,43 @@ import numpy as np
 from espnet2.iterators.abs_iter_factory import AbsIterFactory
 from torch.utils.data import DataLoader
 
-from synthst.espnet.batches import (
-    Batch,
-    BucketBy,
-    BucketedDataset,
-    TrainingBatches,
-    make_loader,
-    share,
-)
+from synthst.espnet.batches import BucketBy, BucketedDataset, TrainingBatches, make_loader
 from synthst.espnet.switch import Switch
+from synthst.espnet.team import Batch
 
 
 class EitherTokens(BucketedDataset):
     """Two data sets of the same sentences: the rows of the second are numbered on after the first's."""
 
-    def __init__(self, before: BucketedDataset, after: BucketedDataset, rows: int) -> None:
-        """Put ``after`` behind ``before``, which has ``rows`` rows."""
-        self.before, self.after, self.rows = before, after, rows
+    def __init__(self, before: BucketedDataset, after: BucketedDataset) -> None:
+        """Put ``after`` behind ``before``."""
+        self.before, self.after, self.rows = before, after, len(before)
+
+    def __len__(self) -> int:
+        """Return the number of rows of both."""
+        return self.rows + len(self.after)
 
     def __getitem__(self, rows: Sequence[int]) -> Batch:
         """Return the batch from the set that its first row is in."""
-        if rows[0] < self.rows:
-            return self.before[rows]
-        return self.after[np.asarray(rows) - self.rows]
+        dataset, numbers = self.find(np.asarray(rows))
+        return dataset[numbers]
 
-    def bucket_keys(self, bucket_by: BucketBy) -> list[np.ndarray]:
-        """Return the keys of both, one after the other."""
+    def find(self, rows: np.ndarray) -> tuple[BucketedDataset, np.ndarray]:
+        """Return the set that ``rows`` are in, all of them in one, and their numbers there."""
+        return (self.before, rows) if rows[0] < self.rows else (self.after, rows - self.rows)
+
+    def bucket_keys(self, bucket_by: BucketBy, rows: np.ndarray | None = None) -> list[np.ndarray]:
+        """Return the keys of rows of one of them, or of both, one after the other."""
+        if rows is not None:
+            dataset, numbers = self.find(rows)
+            return dataset.bucket_keys(bucket_by, numbers)
         keys = zip(self.before.bucket_keys(bucket_by), self.after.bucket_keys(bucket_by), strict=True)
         return [np.concatenate(pair) for pair in keys]
+
+    def loss_terms(self, rows: np.ndarray) -> int:
+        """Return the target tokens of rows of one of them."""
+        dataset, numbers = self.find(rows)
+        return dataset.loss_terms(numbers)
 
 
 class SwitchedBatches(AbsIterFactory):  # type: ignore[misc]  # espnet2 has no types
@@ -51,8 +60,7 @@ class SwitchedBatches(AbsIterFactory):  # type: ignore[misc]  # espnet2 has no t
     ) -> None:
         """Take the batches of both; ``accumulate`` of them make a step."""
         self.before, self.after, self.switch, self.accumulate = before, after, switch, accumulate
-        rows = len(before.keys[0])
-        self.dataset = EitherTokens(before.dataset, after.dataset, rows)
+        self.dataset = EitherTokens(before.dataset, after.dataset)
         self.valid_losses: list[float] = []
 
     @property
@@ -69,5 +77,6 @@ class SwitchedBatches(AbsIterFactory):  # type: ignore[misc]  # espnet2 has no t
 
     def build_iter(self, epoch: int, shuffle: bool | None = None) -> DataLoader[Batch]:
         """Return the loader of one epoch; ``shuffle`` is the trainer's and has no say."""
-        plan = share(self.plan_epoch(epoch), self.before.rank, self.before.ranks)
-        return make_loader(self.dataset, plan, self.before.workers, self.before.pin_memory)
+        before = self.before
+        plan = self.plan_epoch(epoch)
+        return make_loader(self.dataset, plan, before.team, before.workers, before.pin_memory)

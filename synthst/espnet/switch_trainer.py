@@ -15,17 +15,16 @@ import synthst.espnet.lean  # noqa: F401
 from espnet2.iterators.abs_iter_factory import AbsIterFactory
 from espnet2.train.distributed_utils import DistributedOption
 from espnet2.train.reporter import aggregate
-from espnet2.train.trainer import TrainerOptions
 from espnet2.utils.build_dataclass import build_dataclass
 from espnet2.utils.nested_dict_action import NestedDictAction
 
-from synthst.espnet.batches import Batch
 from synthst.espnet.bleu_curve import CurvePoint, DevBleuConfig, record_bleu
 from synthst.espnet.course import CRITERION, valid_losses
 from synthst.espnet.dev_bleu import DevBleu
 from synthst.espnet.switch import Restart, Switch
 from synthst.espnet.switch_batches import SwitchedBatches
-from synthst.espnet.task import ResumableTrainer, TokenMTTask, is_first_process
+from synthst.espnet.task import ResumableOptions, ResumableTrainer, TokenMTTask, is_first_process
+from synthst.espnet.team import Batch
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +32,7 @@ BEFORE_SWITCH = 1e3  # added to the losses of checkpoints that are not to be cho
 
 
 @dataclasses.dataclass
-class SwitchTrainerOptions(TrainerOptions):  # type: ignore[misc]  # espnet2 has no types
+class SwitchTrainerOptions(ResumableOptions):
     """ESPnet's options and ours."""
 
     batches_per_epoch: int
@@ -75,7 +74,7 @@ class SwitchTrainer(ResumableTrainer):
     def train_one_epoch(cls, *, options: Any, **parts: Any) -> bool:
         """Train up to each stop, and do there what is to be done; return whether no step was valid."""
         iterator = parts["iterator"]
-        first = (parts["reporter"].get_epoch() - 1) * options.batches_per_epoch // options.accum_grad
+        first = (parts["reporter"].get_epoch() - 1) * options.batches_per_epoch // options.batches_per_step
         last = first + len(iterator) // options.accum_grad
         switch = cls.batches.step if cls.batches else None
         measured = DevBleuConfig(**options.dev_bleu).steps(first, last)
@@ -119,7 +118,7 @@ class SwitchTrainer(ResumableTrainer):
         if cls.batches is None:
             return
         loss, epoch, step = float(aggregate(reporter.stats["loss"])), reporter.get_epoch(), cls.batches.step
-        end = epoch * options.batches_per_epoch // options.accum_grad
+        end = epoch * options.batches_per_epoch // options.batches_per_step
         reporter.register({CRITERION: loss + (0.0 if step is not None and end > step else BEFORE_SWITCH)})
         reporter.next()
         cls.batches.valid_losses = [*cls.batches.valid_losses[: epoch - 1], loss]
@@ -191,4 +190,4 @@ class SwitchTask(TokenMTTask):
         switch = Switch(**args.switch)
         other = argparse.Namespace(**{**vars(args), "train_tokens": switch.tokens})
         after = super().build_iter_factory(other, distributed_option, mode, kwargs)
-        return SwitchedBatches(before, after, switch, accumulate=args.accum_grad)
+        return SwitchedBatches(before, after, switch, accumulate=args.batches_per_step)

@@ -5,8 +5,10 @@ import logging
 import os
 import time
 import zipfile
+from collections.abc import Iterable, Iterator, Sized
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import synthst.espnet.lean  # noqa: F401
 
@@ -17,7 +19,8 @@ from espnet2.mt.espnet_model import ESPnetMTModel
 from espnet2.tasks.mt import MTTask
 from espnet2.train.distributed_utils import DistributedOption
 from espnet2.train.reporter import aggregate
-from espnet2.train.trainer import Trainer
+from espnet2.train.trainer import Trainer, TrainerOptions
+from espnet2.utils.build_dataclass import build_dataclass
 from espnet2.utils.types import str2bool
 
 from synthst.errors import DataError
@@ -31,9 +34,19 @@ from synthst.espnet.batches import (
 from synthst.espnet.init import initialise_whole, write_report
 from synthst.espnet.loss import SmoothedCrossEntropy
 from synthst.espnet.losses import record_losses
+from synthst.espnet.team import Batch, Team, take_shares
 from synthst.tokens import read_tokens
 
 logger = logging.getLogger(__name__)
+
+SEEDS_APART = 1_000_003  # more than a training has epochs, by which ESPnet counts its seed up
+
+
+@dataclass
+class ResumableOptions(TrainerOptions):  # type: ignore[misc]  # espnet2 has no types
+    """ESPnet's options and ours."""
+
+    batches_per_step: int
 
 
 class ResumableTrainer(Trainer):  # type: ignore[misc]  # espnet2 has no types
@@ -47,12 +60,19 @@ class ResumableTrainer(Trainer):  # type: ignore[misc]  # espnet2 has no types
     first_epoch = 0
 
     @classmethod
+    def build_options(cls, args: argparse.Namespace) -> ResumableOptions:
+        """Take the options from ESPnet's arguments."""
+        options: ResumableOptions = build_dataclass(ResumableOptions, args)
+        return options
+
+    @classmethod
     def run(cls, *, trainer_options: Any, **parts: Any) -> None:
         """Choose the newest whole checkpoint, then train as ESPnet does."""
         if is_first_process():
             restore_checkpoint(Path(trainer_options.output_dir))
         if torch.distributed.is_initialized():
             torch.distributed.barrier()
+            trainer_options.seed += torch.distributed.get_rank() * SEEDS_APART  # each its own dropout
         cls.started, cls.first_epoch = time.monotonic(), 0
         super().run(trainer_options=trainer_options, **parts)
 
@@ -71,9 +91,13 @@ class ResumableTrainer(Trainer):  # type: ignore[misc]  # espnet2 has no types
         output = Path(options.output_dir)
         if is_first_process() and is_whole(output / "checkpoint.pth"):
             os.replace(output / "checkpoint.pth", output / "resume.pth")
+        if torch.distributed.is_initialized():
+            parts["iterator"] = SynchronisingBatches(parts["iterator"], parts["model"], options.accum_grad)
         all_steps_are_invalid = bool(super().train_one_epoch(options=options, **parts))
         if is_first_process():
-            record_losses(output, parts["reporter"].get_epoch(), parts["reporter"].stats)
+            at_a_time = options.batches_per_step // options.accum_grad
+            reporter = parts["reporter"]
+            record_losses(output, reporter.get_epoch(), reporter.stats, batches_at_a_time=at_a_time)
         return all_steps_are_invalid
 
     @classmethod
@@ -91,6 +115,24 @@ class ResumableTrainer(Trainer):  # type: ignore[misc]  # espnet2 has no types
             seconds,
             seconds * (options.max_epoch - epoch),
         )
+
+
+class SynchronisingBatches:
+    """Hand batches on, and let processes add up their gradients after the last batch of a step only."""
+
+    def __init__(self, batches: Sized, model: Any, accumulate: int) -> None:
+        """Take an epoch's batches and torch's DistributedDataParallel."""
+        self.batches, self.model, self.accumulate = batches, model, accumulate
+
+    def __len__(self) -> int:
+        """Return the number of batches."""
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Yield the batches; what is set here is what DistributedDataParallel.no_sync() sets."""
+        for number, batch in enumerate(cast("Iterable[Batch]", self.batches), 1):
+            self.model.require_backward_grad_sync = number % self.accumulate == 0
+            yield batch
 
 
 def is_first_process() -> bool:
@@ -141,9 +183,9 @@ def build_batches(
     bucket_by: BucketBy = "src",
 ) -> AbsIterFactory:
     """Return the batches of ``mode`` ("train" or "valid") for this process."""
-    rank, ranks = distributed.dist_rank or 0, distributed.dist_world_size or 1
+    team = Team(distributed.dist_rank or 0, distributed.dist_world_size or 1, args.batches_per_step)
     if mode != "train":
-        return ValidationBatches(dataset, batch_tokens=batch_tokens, rank=rank, ranks=ranks)
+        return ValidationBatches(dataset, batch_tokens=batch_tokens, team=team)
     return TrainingBatches(
         dataset,
         batch_tokens=batch_tokens,
@@ -153,9 +195,16 @@ def build_batches(
         seed=args.seed,
         workers=args.num_workers,
         pin_memory=args.ngpu > 0,
-        rank=rank,
-        ranks=ranks,
+        team=team,
     )
+
+
+def add_batch_arguments(group: Any) -> None:
+    """Add what of the batches text and speech have in common."""
+    group.add_argument("--batches_per_epoch", type=int, help="of all processes together")
+    group.add_argument("--batches_per_step", type=int, default=1, help="of all processes together")
+    group.add_argument("--max_batches", type=int, help="of all processes together")
+    group.add_argument("--cpu_bfloat16", type=str2bool, default=False, help="autocast on a CPU")
 
 
 def scale_embeddings(model: torch.nn.Module) -> None:
@@ -185,11 +234,9 @@ class TokenMTTask(MTTask):  # type: ignore[misc]
         group.add_argument("--tgt_lang")
         group.add_argument("--batch_tokens", type=int, help="source positions in a batch, padding included")
         group.add_argument("--bucket_by", default="src", choices=["src", "both"])
-        group.add_argument("--batches_per_epoch", type=int)
-        group.add_argument("--max_batches", type=int)
+        add_batch_arguments(group)
         group.add_argument("--init_weights", help="file of the weights to begin with, every tensor of them")
         group.add_argument("--label_smoothing", type=float, default=0.1)
-        group.add_argument("--cpu_bfloat16", type=str2bool, default=False, help="autocast on a CPU")
 
     @classmethod
     def build_model(cls, args: argparse.Namespace) -> ESPnetMTModel:
@@ -200,6 +247,7 @@ class TokenMTTask(MTTask):  # type: ignore[misc]
             model.criterion_mt = SmoothedCrossEntropy(model.vocab_size, smoothing, model.ignore_id)
         if getattr(args, "cpu_bfloat16", False):  # the trainer's own autocast is for GPUs only
             model.forward = torch.autocast("cpu", torch.bfloat16)(model.forward)
+        take_shares(model)
         scale_embeddings(model)
         return model
 

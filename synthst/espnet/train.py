@@ -1,6 +1,8 @@
 """Train an ESPnet translation model on token arrays, resume it, and average its best checkpoints."""
 
+import importlib
 import logging
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -12,24 +14,34 @@ import torch
 import yaml
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from synthst.errors import ConfigError
 from synthst.espnet.bleu_curve import DevBleuConfig
 from synthst.espnet.config import ModelConfig, ScheduleConfig, TrainingConfig
 from synthst.espnet.course import Course
 from synthst.espnet.finish import finish_training
+from synthst.espnet.launch import Machines, join, launch
 from synthst.espnet.settings import (
     claim_folder,
     copy_tokenizers,
     describe_tokens,
+    describe_training,
     describe_weights,
     find_weights,
     is_trained,
 )
 from synthst.espnet.switch import SwitchConfig, plan_switch, refuse_other_sources
-from synthst.espnet.switch_trainer import SwitchTask
-from synthst.espnet.task import TokenMTTask
+from synthst.espnet.team import Team
+from synthst.espnet.tracking import tracking_options
 from synthst.tokens import Tokenizer
 
 logger = logging.getLogger(__name__)
+
+TASKS = {  # by the names that processes of one training tell each other
+    "mt": ("synthst.espnet.task", "TokenMTTask"),
+    "switch": ("synthst.espnet.switch_trainer", "SwitchTask"),
+    "asr": ("synthst.espnet.speech_task", "SpokenASRTask"),
+    "st": ("synthst.espnet.speech_task", "SpokenSTTask"),
+}
 
 
 @dataclass(frozen=True)
@@ -44,7 +56,7 @@ class TextJob:
     training: TrainingConfig
     init: Path | None
     course: Course
-    ngpu: int
+    machines: Machines
 
 
 def train_model(
@@ -64,8 +76,13 @@ def train_model(
     dev_bleu: DevBleuConfig = DevBleuConfig(),  # noqa: B008
     labels: dict[str, str | int | None] | None = None,
     ngpu: int = 0,
+    num_nodes: int = 1,
+    cpu_processes: int = 1,
 ) -> None:
     """Train on ``tokens`` and leave a finished model directory ``out``; ``labels`` go into its train.json.
+
+    With ``ngpu`` GPUs on each of ``num_nodes`` machines, or ``cpu_processes`` on a CPU, a step has the same
+    batches as with one; see docs/cluster.md. Only the first node finds the model finished when it returns.
 
     ``init`` is a trained model of the same shape and tokenisers to begin with, for fine-tuning.
 
@@ -74,9 +91,9 @@ def train_model(
     after the switch are averaged. ``dev_bleu`` measures BLEU by greedy search on ``valid_tokens`` on the way,
     into dev_bleu.csv, and does not change the training; see also `run_job`.
     """
-    langs = {"src": src, "tgt": tgt}
+    langs, machines = {"src": src, "tgt": tgt}, Machines(ngpu, num_nodes, cpu_processes)
     course = Course(plan_switch(switch_to, switch_at, switch, training), dev_bleu)
-    job = TextJob(tokens, valid_tokens, langs, tokenizers, model, training, init, course, ngpu)
+    job = TextJob(tokens, valid_tokens, langs, tokenizers, model, training, init, course, machines)
     run_job(job, out, labels or {})
 
 
@@ -101,9 +118,7 @@ def run_job(job: TextJob, out: Path, labels: dict[str, str | int | None]) -> Non
     claim_folder(folder, settings)
     token_sets = [job.tokens, job.valid_tokens, *([other] if other else [])]
     copy_tokenizers(folder, token_sets, job.tokenizers, job.langs)
-    config = espnet_config(folder, job)
-    with log_to(folder / "train.log"), attention_kernels(job.ngpu):
-        run_espnet(folder, config, SwitchTask if course.is_special else TokenMTTask)
+    run_training(folder, espnet_config(folder, job), "switch" if course.is_special else "mt", job.machines)
     finish_training(folder, out, settings, {**labels, **course.labels(folder)}, criterion=course.criterion)
 
 
@@ -115,7 +130,7 @@ def describe_job(job: TextJob) -> dict[str, Any]:
         "tokens": describe_tokens(job.tokens),
         "valid_tokens": describe_tokens(job.valid_tokens),
         "model": asdict(job.model),
-        "training": {key: value for key, value in asdict(job.training).items() if key != "workers"},
+        "training": describe_training(job.training),
         **job.course.describe(),
     }
 
@@ -136,7 +151,8 @@ def espnet_config(folder: Path, job: TextJob) -> dict[str, Any]:
         "src_bpemodel": "src.model",
         "use_preprocessor": False,
         **model_config(job.model, shared_vocabulary=src_tokens == tgt_tokens),
-        **optimisation_config(job.training, job.ngpu),
+        **optimisation_config(job.training, job.machines.ngpu_each, job.machines.processes),
+        **tracking_options(job.training.tracking, folder),
         "batch_tokens": job.training.tokens_per_batch,
         "bucket_by": job.training.bucket_by,
         "init_weights": job.init and find_weights(folder, job.init),
@@ -181,20 +197,27 @@ def model_config(model: ModelConfig, *, shared_vocabulary: bool) -> dict[str, An
     }
 
 
-def optimisation_config(training: ScheduleConfig, ngpu: int) -> dict[str, Any]:
-    """Return ESPnet's options of optimiser, schedule, length and checkpoints."""
+def optimisation_config(training: ScheduleConfig, ngpu: int, processes: int = 1) -> dict[str, Any]:
+    """Return ESPnet's options of optimiser, schedule, length and checkpoints.
+
+    ``ngpu`` is 1 if a process has a GPU; batches are counted over all ``processes``.
+    """
     bfloat16 = training.bfloat16 is True or (training.bfloat16 == "auto" and has_bfloat16(ngpu))
+    if bfloat16 and ngpu and not has_bfloat16(ngpu):
+        raise ConfigError("training.bfloat16 is true, but this GPU has none; set it to auto or to false")
     return {
         "ngpu": ngpu,
-        "multiprocessing_distributed": ngpu > 1,
+        "multiprocessing_distributed": False,  # processes are started by torch's launcher
+        "dist_backend": "nccl" if ngpu else "gloo",
         "seed": training.seed,
         "num_workers": training.workers,
         "use_amp": bfloat16 and ngpu > 0,
         "cpu_bfloat16": bfloat16 and ngpu == 0,
         "batches_per_epoch": training.validate_every * training.accumulate,
         "max_batches": training.max_steps * training.accumulate,
+        "batches_per_step": training.accumulate,
         "max_epoch": training.epochs,
-        "accum_grad": training.accumulate,
+        "accum_grad": Team(0, processes, training.accumulate).rounds,
         "grad_clip": training.clip_norm,
         "optim": "adam",
         "optim_conf": {"lr": training.learning_rate, "betas": [0.9, 0.98], "eps": 1e-9},
@@ -211,7 +234,6 @@ def optimisation_config(training: ScheduleConfig, ngpu: int) -> dict[str, Any]:
         "patience": None,
         "resume": True,
         "use_matplotlib": False,
-        "use_tensorboard": True,
         "num_att_plot": 0,
     }
 
@@ -233,13 +255,30 @@ def attention_kernels(ngpu: int) -> AbstractContextManager[None]:
     return nullcontext() if ngpu else sdpa_kernel(SDPBackend.MATH)
 
 
-def run_espnet(folder: Path, config: dict[str, Any], task: Any = TokenMTTask) -> None:
-    """Hand the configuration to an ESPnet task as a file, as its own recipes do."""
+def run_training(folder: Path, config: dict[str, Any], task: str, machines: Machines) -> None:
+    """Hand the configuration to ESPnet's tasks in all processes as a file, as its own recipes do."""
     path = folder / "espnet.yaml"
     path.write_text(yaml.safe_dump(config, allow_unicode=True, sort_keys=False), encoding="utf-8")
-    with warnings.catch_warnings():
+    launch(run_espnet, folder, task, machines)
+
+
+def run_espnet(folder: Path, task: str) -> None:
+    """Train in this process; the first of several writes the log."""
+    path = folder / "espnet.yaml"
+    ngpu = int(yaml.safe_load(path.read_text(encoding="utf-8"))["ngpu"])
+    module, name = TASKS[task]
+    logged = log_to(folder / "train.log") if os.environ.get("RANK", "0") == "0" else nullcontext()
+    with logged, attention_kernels(ngpu), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "No valid stats found")  # of scores that it does not compute
-        task.main(cmd=["--config", str(path)])
+        getattr(importlib.import_module(module), name).main(cmd=["--config", str(path)])
+
+
+def join_training(folder: Path, *, node_rank: int | None = None) -> None:
+    """Train along in ``folder``, which `train_model` on the first node names, until that training ends.
+
+    ``node_rank`` is this node's number, from 1; in a Slurm job's step it is Slurm's.
+    """
+    join(run_espnet, folder, node_rank)
 
 
 @contextmanager

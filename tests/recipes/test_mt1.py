@@ -3,6 +3,9 @@
 import json
 import shutil
 import subprocess
+import sys
+import zipfile
+from functools import partial
 from pathlib import Path
 
 import pyarrow.parquet
@@ -15,12 +18,14 @@ from synthst.tables import read_table
 
 pytestmark = pytest.mark.recipe
 
+BEAM4 = RECIPE.parents[2] / "conf/decode_beam4.yaml"
+
 TARGETS = {
     "real": "train_120_real",
     "synth": "train_120_synth_own_beam4",
     "synth_mono": "train_120_synth_mono_own_beam4",
 }
-SCORES = {"RESULTS.md", "results.json", "scores.json", "sentences.tsv"}
+SCORES = {"RESULTS.md", "results.json", "scores.json", "sentences.tsv", "pack.zip"}
 
 
 def read(path: Path) -> dict[str, str]:
@@ -42,7 +47,7 @@ def stored(store: Path) -> dict[str, str]:
 
 
 def changed_files(before: dict[Path, int], folder: Path) -> set[str]:
-    """Name what came or was written since ``before``, but for what stage 11 writes, which scores anew."""
+    """Name what came or was written since ``before``, but for what stage 11 scores anew and 13 packs."""
     now = {path: stamp for path, stamp in stamps(folder).items() if before.get(path) != stamp}
     return {str(path.relative_to(folder)) for path in now if path.name not in SCORES}
 
@@ -169,6 +174,22 @@ def test_results_tell_every_model_with_its_command(trained: Mt1) -> None:
     assert [rows[name]["bleu_p_value"] is not None for name in TARGETS] == [False, True, True]
     results = (trained.work / "RESULTS.md").read_text(encoding="utf-8")
     assert "--targets synth_mono" in results and "LibreOffice help, en-de, preset mini" in results
+
+
+def test_the_pack_of_a_student_translates_as_it_does(trained: Mt1, monkeypatch: pytest.MonkeyPatch) -> None:
+    student = trained.exp / f"mt_2x2_{TARGETS['synth']}"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(trained.folder / "cache"))
+    test_set = list(read(trained.data / "corpus/test/text.en").values())[:5]
+    command = [sys.executable, "-m", "synthst.cli", "translate", "--config", str(BEAM4), "--model"]
+    told = "".join(f"{sentence}\n" for sentence in test_set)
+    run = partial(subprocess.run, input=told, capture_output=True, text=True, check=True)
+    packed, unpacked = (run([*command, str(place)]).stdout for place in (student / "pack.zip", student))
+    assert packed == unpacked and packed.count("\n") == 5
+    with zipfile.ZipFile(student / "pack.zip") as archive:
+        card, results = (archive.read(name).decode() for name in ("README.md", "RESULTS.md"))
+    assert "replace_targets" in card and "- name: `teacher_own`" in card and "trained here: " in card
+    assert "| prepare_libreoffice, corpus | MPL-2.0 |" in card and "| test | BLEU |" in card
+    assert results.startswith((trained.work / "RESULTS.md").read_text(encoding="utf-8")[:20])
 
 
 def test_run_sh_does_nothing_the_second_time(trained: Mt1) -> None:

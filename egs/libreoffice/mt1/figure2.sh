@@ -37,7 +37,7 @@ train() { # train NAME TOKENS [OTHER_TOKENS]: a student, whose targets change if
     run 8 "train on ${1//_/ }" synthst train --tokens "$data/tokens_$2" --valid_tokens "$data/tokens_dev" \
         --tokenizers "$data/tokenizers" --out "$exp/$1${3:+_$how}" --src "${langs%-*}" --tgt "${langs#*-}" \
         --config "$shared/student_$student.yaml" --config "$conf/student.yaml" --config "$conf/figure2.yaml" \
-        --ngpu "$ngpu" --labels "{targets: ${1//_/ }, student: $student, subset: ${subset/all/null}}" "${options[@]}"
+        --ngpu "$ngpu" --num_nodes "$num_nodes" --labels "{targets: ${1//_/ }, student: $student, subset: ${subset/all/null}}" "${options[@]}"
 }
 train real "$real"
 train synth "$synth"

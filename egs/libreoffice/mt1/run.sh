@@ -14,7 +14,7 @@
 #   --corpus DIR      your own train, dev and test data directories, in any languages, instead of the help texts
 #   --conf DIR (by default conf/<preset>)   --ngpu 0   --seed N (of the training)   --deb_dir DIR (where there is no apt)   --workdir .
 # Stages: 1 prepare data, 2 teacher, 3 decode the sources, 4 replace targets, 5 expand with source-only text,
-#   6 tokens, 8 train the student, 10 decode the test set, 11 score, 12 entropy, 13 export the student (7, 9: nothing here)
+#   6 tokens, 8 train the student, 10 decode the test set, 11 score, 12 entropy, 13 export and pack the student (7, 9: nothing here)
 cd "$(dirname "$0")" || exit 1
 options="langs targets student subset teacher decode choose test_sets preset corpus conf ngpu seed deb_dir workdir"
 langs=en-de targets=synth student=2x2 subset=4000 teacher=own decode=beam4 choose="" test_sets="[test]" preset=full corpus="" conf="" ngpu=0 seed="" deb_dir="" workdir=.
@@ -41,7 +41,7 @@ run 1 "choose the subset" synthst subset --data "$pool" --out "$data/$real" --si
 run 2 "tokenisers" synthst train_tokenizers --data "$texts/train" --out "$data/tokenizers" --langs "$langs_list" \
     --shared "$([[ "$langs" == *ru* ]] && echo false || echo true)" --config "$conf/tokenizers.yaml"
 uses synth synth_mono && run 2 "teacher" synthst teacher --teacher "${teacher/#general/own}" --out "$teacher_dir" "${pair[@]}" \
-    --data "$teach_on" --dev "$texts/dev" --tokenizers "$data/tokenizers${apart:+_general}" --sources "$data/$real" --ngpu "$ngpu" --config "$conf/teacher.yaml"
+    --data "$teach_on" --dev "$texts/dev" --tokenizers "$data/tokenizers${apart:+_general}" --sources "$data/$real" --ngpu "$ngpu" --num_nodes "$num_nodes" --config "$conf/teacher.yaml"
 translate=(synthst decode --teacher "$teacher_dir" --out "$store" "${pair[@]}" "${search[@]}")
 uses synth synth_mono && run 3 "decode the subset" "${translate[@]}" --data "$data/$real"
 uses synth_mono && run 3 "decode the rest" "${translate[@]}" --data "$data/$extra"
@@ -51,10 +51,10 @@ uses synth_mono && run 5 "expand with source-only text" synthst expand_targets -
 for set in "$data/$train" "$texts/dev"; do run 6 "tokens" synthst tokens --data "$set" --out "$data/tokens_${set##*/}" "${tokens[@]}"; done
 run 8 "train the student" synthst train --tokens "$data/tokens_$train" --valid_tokens "$data/tokens_dev" \
     --tokenizers "$data/tokenizers" --out "$student_dir" "${pair[@]}" --config "$shared/student_$student.yaml" \
-    --config "$conf/student.yaml" --ngpu "$ngpu" ${seed:+--training.seed "$seed"} --labels "$labels"
+    --config "$conf/student.yaml" --ngpu "$ngpu" --num_nodes "$num_nodes" ${seed:+--training.seed "$seed"} --labels "$labels"
 run 10 "decode the test set" synthst translate_sets --models "[$student_dir, $teacher_dir]" --data "$texts" \
     --test_sets "$test_sets" "${pair[@]}" "${search[@]}"
 run 11 "score" synthst report --exp "$exp" --data "$texts" --test_sets "$test_sets" "${pair[@]}" --out "$workdir/RESULTS.md" \
     --title "${own:-LibreOffice help, }$langs, preset $preset" --command "$started_with"
 run 12 "entropy on the test set" synthst entropy --model "$student_dir" --data "$texts/test" "${pair[@]}" "${search[@]}" --out "$student_dir/analysis/entropy_test"
-run 13 "export the student" synthst export --model "$student_dir" --out "$student_dir/export"
+run 13 "export the student" synthst export --model "$student_dir" --out "$student_dir/export"; pack_student

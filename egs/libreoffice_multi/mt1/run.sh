@@ -15,7 +15,7 @@
 #   --conf DIR (by default conf/<preset>)   --ngpu 0   --seed N (of the student's training)
 #   --deb_dir DIR (.deb files, where there is no apt)   --workdir . (where data/, exp/ and RESULTS.md go)
 # Stages: 1 prepare data, 2 teachers, 3 decode the sources, 4 replace targets, 5 put the pairs together, 6 tokens,
-#   8 train the student, 10 decode the test sets, 11 score (7, 9, 12, 13: nothing in this recipe)
+#   8 train the student, 10 decode the test sets, 11 score, 13 pack the student (7, 9, 12: nothing here)
 cd "$(dirname "$0")" || exit 1
 options="langs others targets student subset temperature teacher decode preset conf ngpu seed deb_dir workdir"
 langs=en-mul others="de es fr" targets=synth student=2x2 subset=4000 temperature=1 teacher=own decode=beam4 preset=full conf="" \
@@ -25,7 +25,14 @@ choices_langs="en-mul mul-en" choices_targets="real synth" choices_student="2x2 
     choices_temperature="NUMBER NUMBER.* inf" choices_teacher="own espnet:* ct2:* hf:* llm:* file:*" \
     choices_preset="mini full" choices_ngpu=NUMBER
 . ../../../tools/recipe.sh; . ./path.sh
-. local/stages.sh
+# shellcheck disable=SC2034  # mul.sh reads them
+title="LibreOffice help" known_others="de es fr ru" uncleaned=train pair_filters=../../../conf/filters_held_out.yaml
+. ../../../tools/mul.sh
+
+prepare_pair() { # prepare_pair PAIR
+    run 1 "$1" synthst prepare_libreoffice --src "${1%-*}" --tgt "${1#*-}" --out "$(corpus_of "$1")" \
+        --downloads "$workdir/downloads" ${deb_dir:+--deb_dir "$deb_dir"} --config "$conf/prepare.yaml"
+}
 
 prepare_pairs      # 1: each pair's sets, train without what is in dev or test of any of them
 make_teachers      # 2: tokenisers of all pairs together, and a teacher for each pair
@@ -35,3 +42,4 @@ write_tokens       # 6: with the tag of the wanted language before each source
 train_student      # 8
 decode_test_sets   # 10
 score              # 11: each pair, and the average
+pack_student       # 13

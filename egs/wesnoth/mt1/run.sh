@@ -16,7 +16,7 @@
 #   --conf DIR (by default conf/<preset>)   --ngpu 0   --seed N (of the student's trainings)
 #   --deb_dir DIR (packages and lists, where there is no apt)   --workdir . (for what it writes)
 # Stages: 1 prepare data, 2 teachers, 3 decode the sources, 4 replace targets, 6 tokens, 8 train on help texts, 9 fine-tune,
-#   10 decode the test sets, 11 score (5, 7, 12, 13: nothing in this recipe)
+#   10 decode the test sets, 11 score, 13 pack the student (5, 7, 12: nothing here)
 cd "$(dirname "$0")" || exit 1
 options="langs pretrained targets teacher student subset test_sets decode preset conf ngpu seed deb_dir workdir"
 langs=en-de pretrained=synth targets=synth teacher=general student=2x2 subset=all test_sets="[test]" decode=beam4 preset=full \
@@ -27,15 +27,16 @@ choices_langs="en-de en-es en-fr en-ru de-en es-en fr-en ru-en" choices_pretrain
     choices_preset="mini full" choices_ngpu=NUMBER
 . ../../../tools/recipe.sh; . ./path.sh
 src=${langs%-*} conf=${conf:-conf/$preset} shared=../../../conf data=$workdir/data/$langs-$preset exp=$workdir/exp/$langs-$preset
-pair=(--src "$src" --tgt "${langs#*-}") wesnoth=$data/wesnoth texts=$data/help_$subset
+pair=(--src "$src" --tgt "${langs#*-}") title=Wesnoth domain=$data/wesnoth texts=$data/help_$subset texts_name="help texts" texts_dev=$data/libreoffice/dev
+general_data=$data/general
 corpora=("$data"/{libreoffice,descriptions,handbook,wesnoth})
 . ../../../tools/domains.sh
-. local/stages.sh
+. ../../../tools/fine_tuning.sh
 
 prepare_domains libreoffice descriptions handbook wesnoth # stage 1
-join_apart "$data/general" "$data"/{libreoffice,descriptions,handbook}
+join_apart "$general_data" "$data"/{libreoffice,descriptions,handbook}
 join_apart "$data/help" "$data/libreoffice"
-join_apart "$data/wesnoth_real" "$wesnoth"
+join_apart "${domain}_real" "$domain"
 run 1 "choose the help texts" synthst subset --data "$data/help" --out "${texts}_real" --size "$subset" --rest "$data/help_rest_$subset"
 
 make_teachers     # 2: the general one, and the in-domain one that goes on from it
@@ -45,3 +46,4 @@ train_student     # 8: on help texts, unless --pretrained none
 fine_tune_student # 9: on Wesnoth
 decode_test_sets  # 10
 score             # 11
+pack_student      # 13

@@ -1,13 +1,19 @@
-# The stages of run.sh, a function each. What is of one pair is in $data/<pair> and $exp/<pair>.
+# The stages that recipes of several language pairs share, a function each, for egs/*/mt1/run.sh to call in this order.
+#
+# Source it after tools/recipe.sh and path.sh. It wants the options that those run.sh have, $known_others (the languages that
+# --others may name), $title for RESULTS.md, $uncleaned (the set of a pair's corpus that becomes its training set) and
+# $pair_filters (what is dropped of it). prepare_pair PAIR, of the recipe, makes $(corpus_of PAIR): that set, dev and test.
+# What is of one pair is in $data/<pair> and $exp/<pair>.
 # shellcheck shell=bash disable=SC2154
 
 pairs=() test_sets=""
 for other in $others; do
-    is_one_of "$other" de es fr ru || refuse "--others holds '$other', wanted are two or more of: de es fr ru"
+    # shellcheck disable=SC2086
+    is_one_of "$other" $known_others || refuse "--others holds '$other', wanted are two or more of: $known_others"
     pairs+=("${langs/mul/$other}")
     test_sets+="${test_sets:+, }test_${langs/mul/$other}"
 done
-((${#pairs[@]} > 1)) || refuse "--others is '$others', wanted are two or more of: de es fr ru"
+((${#pairs[@]} > 1)) || refuse "--others is '$others', wanted are two or more of: $known_others"
 
 src=${langs%-*} tgt=${langs#*-} name=${langs/mul/${others// /_}}-$preset
 sides=(--src "$src" --tgt "$tgt") tags=${tgt/mul/$others}
@@ -28,13 +34,12 @@ prepare_pairs() { # stage 1
     local pair held_out=""
     for pair in "${pairs[@]}"; do
         held_out+="${held_out:+, }$(corpus_of "$pair")/dev, $(corpus_of "$pair")/test"
-        run 1 "$pair" synthst prepare_libreoffice --src "${pair%-*}" --tgt "${pair#*-}" --out "$(corpus_of "$pair")" \
-            --downloads "$workdir/downloads" ${deb_dir:+--deb_dir "$deb_dir"} --config "$conf/prepare.yaml"
+        prepare_pair "$pair"
     done
     for pair in "${pairs[@]}"; do
-        run 1 "$pair without dev and test sentences" synthst filter --data "$(corpus_of "$pair")/train" \
+        run 1 "$pair without dev and test sentences" synthst filter --data "$(corpus_of "$pair")/$uncleaned" \
             --out "$data/$pair/train" --src "${pair%-*}" --tgt "${pair#*-}" --held_out "[$held_out]" \
-            --filters "$shared/filters_held_out.yaml"
+            --filters "$pair_filters"
         run 1 "choose the subset of $pair" synthst subset --data "$data/$pair/train" --out "$data/$pair/$real" \
             --size "$subset" --rest "$data/$pair/rest_$subset"
         run 1 "$pair's test set" synthst combine_pairs --pairs "{$pair: $(corpus_of "$pair")/test}" \
@@ -66,7 +71,8 @@ make_teachers() { # stage 2
             --langs "$two" --config "$conf/tokenizers_pair.yaml"
         run 2 "$pair's teacher" synthst teacher --teacher "${teacher//\{pair\}/$pair}" --out "$exp/$pair/teacher_$taught" \
             --src "${pair%-*}" --tgt "${pair#*-}" --data "$data/$pair/train" --dev "$(corpus_of "$pair")/dev" \
-            --tokenizers "$data/$pair/tokenizers" --sources "$data/$pair/$real" "${gpu[@]}" --config "$conf/teacher.yaml"
+            --tokenizers "$data/$pair/tokenizers" --sources "$data/$pair/$real" "${gpu[@]}" --num_nodes "$num_nodes" \
+            --config "$conf/teacher.yaml"
     done
 }
 
@@ -98,7 +104,7 @@ write_tokens() { # stage 6
 train_student() { # stage 8
     run 8 "train the student" synthst train --tokens "$data/tokens_$combined" --valid_tokens "$data/tokens_dev" \
         --tokenizers "$tokenizers" --out "$student_dir" "${sides[@]}" --config "$shared/student_$student.yaml" \
-        --config "$conf/student.yaml" "${gpu[@]}" ${seed:+--training.seed "$seed"} \
+        --config "$conf/student.yaml" "${gpu[@]}" --num_nodes "$num_nodes" ${seed:+--training.seed "$seed"} \
         --labels "{targets: $targets, student: '$student t$temperature${seed:+ seed $seed}', subset: ${subset/all/null}}"
 }
 
@@ -109,5 +115,5 @@ decode_test_sets() { # stage 10
 
 score() { # stage 11
     run 11 "score" synthst report --exp "$exp" --data "$data" --test_sets "[$test_sets]" "${sides[@]}" \
-        --out "$workdir/RESULTS.md" --title "LibreOffice help, $langs, $others, preset $preset" --command "$started_with"
+        --out "$workdir/RESULTS.md" --title "$title, $langs, $others, preset $preset" --command "$started_with"
 }

@@ -1,0 +1,110 @@
+"""Speech that has only transcripts, prepared by lhotse's recipes: LibriSpeech and VoxPopuli."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from synthst.corpora.lhotse import import_lhotse
+from synthst.corpora.segments import check_count
+from synthst.datadir import combine_datadirs, kept_rows, new_directory, write_info
+from synthst.errors import ConfigError, DataError
+from synthst.info import is_made
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Corpus:
+    """What a corpus needs: where its recipe looks for each part, and where to get it."""
+
+    place: str
+    download: str
+    licence: str
+
+
+CORPORA = {
+    "librispeech": _Corpus("{part}", "openslr.org/12", "CC-BY-4.0"),
+    "voxpopuli": _Corpus("raw_audios/{lang}", "github.com/facebookresearch/voxpopuli", "CC0-1.0"),
+}
+
+
+def prepare_asr(
+    source: Path,
+    out: Path,
+    *,
+    corpus: str,
+    parts: Sequence[str] = ("train",),
+    lang: str = "en",
+    text_field: str = "text",
+    bounds: dict[str, list[int]] | None = None,
+    jobs: int = 1,
+) -> None:
+    """Make the speech data directory ``out`` of all ``parts`` of a corpus, unless it is there.
+
+    lhotse's recipe for ``corpus`` (librispeech or voxpopuli) reads ``source``, where the corpus was unpacked:
+    <part>/ of LibriSpeech, raw_audios/<lang> of VoxPopuli (and its asr_<lang>.tsv.gz, or else fetches that).
+    Manifests go to ``out``_manifests, parts to ``out``_<part>.
+    ``text_field`` is the manifests': orig_text is VoxPopuli's with case and punctuation.
+    ``bounds`` are the least and the most utterances, by part; ``jobs`` are lhotse's threads.
+    """
+    _check(source, corpus, parts, lang)
+    manifests = out.with_name(f"{out.name}_manifests")
+    made_by: dict[str, object] = {"step": "prepare_asr", "corpus": corpus, "source": source}
+    made_by |= {"parts": parts, "lang": lang}
+    if not is_made(manifests, made_by):
+        with new_directory(manifests) as folder:
+            _run_recipe(source, folder, corpus, parts, lang, jobs)
+            write_info(folder, made_by, parents=[source])
+    directories = [out.with_name(f"{out.name}_{part}") for part in parts]
+    for part, directory in zip(parts, directories, strict=True):
+        recordings, supervisions = (_find(manifests, kind, part) for kind in ("recordings", "supervisions"))
+        import_lhotse(
+            directory,
+            recordings=recordings,
+            supervisions=supervisions,
+            text_fields={lang: text_field},
+            licence=CORPORA[corpus].licence,
+        )
+        check_count(kept_rows(directory), (bounds or {}).get(part), f"{corpus} {part}")
+    combine_datadirs(directories, out)
+
+
+def _check(source: Path, corpus: str, parts: Sequence[str], lang: str) -> None:
+    if corpus not in CORPORA:
+        raise ConfigError(f"--corpus is {corpus!r}, wanted is one of: {', '.join(CORPORA)}")
+    if not parts:
+        raise ConfigError(f"no part of {corpus} is named; give --parts, like [train]")
+    for part in parts:
+        place = source / CORPORA[corpus].place.format(part=part, lang=lang)
+        if not place.is_dir():
+            told = f"download {corpus} from {CORPORA[corpus].download} and unpack it, so that it is there"
+            raise DataError(f"{place} is missing; {told}")
+
+
+def _run_recipe(source: Path, out: Path, corpus: str, parts: Sequence[str], lang: str, jobs: int) -> None:
+    """Let lhotse write manifests of the parts into ``out``."""
+    try:
+        from lhotse import recipes
+    except ImportError as error:
+        raise ConfigError("lhotse is not installed; add it: pip install 'synthst[lhotse]'") from error
+    prepare: Callable[..., object] = getattr(recipes, f"prepare_{corpus}")
+    try:
+        if corpus == "voxpopuli":
+            annotations = f"asr_{lang}.tsv.gz"
+            if (source / annotations).is_file():
+                (out / annotations).symlink_to((source / annotations).absolute())
+            prepare(source, output_dir=out, lang=lang, num_jobs=jobs)
+        else:
+            prepare(source, dataset_parts=list(parts), output_dir=out, num_jobs=jobs)
+    except Exception as error:  # lhotse raises whatever the files and its own checks raise
+        raise DataError(f"{source} is not what lhotse's recipe for {corpus} reads ({error!r})") from error
+
+
+def _find(manifests: Path, kind: str, part: str) -> Path:
+    """Find the manifest of a part. Raises DataError when lhotse wrote none, or several."""
+    found = sorted(manifests.glob(f"*_{kind}_{part}.jsonl.gz"))
+    if len(found) != 1:
+        told = f"{manifests} holds {len(found)} manifests of {kind} of {part}, wanted is one"
+        raise DataError(f"{told}; remove it, and name parts that the corpus has")
+    return found[0]

@@ -1,0 +1,184 @@
+"""MuST-C and corpora of its form: talks cut by a YAML list, with a file of lines for each language.
+
+MuST-C v2 (Cattoni et al., 2021; CC BY-NC-ND 4.0) wants a form on its site to be filled in. ST-TED is IWSLT
+2018's, Europarl-ST (Iranzo-Sanchez et al., 2020) is CC BY-NC 4.0.
+"""
+
+import logging
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import yaml
+
+from synthst.corpora.segments import Segment, check_count, shown, write_segments
+from synthst.datadir import is_made, new_directory, write_info
+from synthst.errors import DataError
+
+logger = logging.getLogger(__name__)
+
+Layout = Literal["mustc", "st_ted", "europarl_st"]
+
+NAMES = {"mustc": "MuST-C", "st_ted": "ST-TED (iwslt-corpus)", "europarl_st": "Europarl-ST"}
+LICENCES = {"mustc": "CC-BY-NC-ND-4.0", "st_ted": "TED's, CC-BY-NC-ND", "europarl_st": "CC-BY-NC-4.0"}
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class Item(NamedTuple):
+    """An item of the list: times in seconds, the recording's file, the speaker or ""."""
+
+    start: float
+    seconds: float
+    wav: str
+    speaker: str
+
+
+class _Files(NamedTuple):
+    """Where a part of a corpus is: the list of segments, the lines beside it, and the recordings."""
+
+    segments: Path
+    lines: tuple[Path, Path]
+    audio: Path
+
+
+def prepare_mustc(
+    source: Path,
+    out: Path,
+    *,
+    part: str = "train",
+    src: str = "en",
+    tgt: str = "de",
+    layout: Layout = "mustc",
+    bounds: dict[str, list[int]] | None = None,
+) -> None:
+    """Make the speech data directory ``out`` of a part (train, dev, tst-COMMON) of MuST-C, unless there.
+
+    ``source`` holds <src>-<tgt>/data/<part>/{txt/<part>.yaml, txt/<part>.<lang>, wav/}; with the layout
+    st_ted parallel/<part>.{yaml,<lang>} and wav/; with europarl_st <src>/<tgt>/<part>/segments.{lst,<lang>}
+    and <src>/audios/, made WAV. Line n of each file belongs to segment n; ids are
+    <layout>_<part>_<n>. ``bounds`` are the least and the most segments that a part must have, by part.
+    What `fit_segment` drops is counted. Raises DataError for files that are missing or of other lengths.
+    """
+    made_by: dict[str, object] = {"step": "prepare_mustc", "source": source, "part": part}
+    made_by |= {"src": src, "tgt": tgt, "layout": layout, "bounds": bounds}
+    if is_made(out, made_by):
+        logger.info("%s is there already", out)
+        return
+    files = find_files(source, part, (src, tgt), layout)
+    counts: Counter[str] = Counter()
+    with new_directory(out) as folder:
+        segments = read_segments(files, (src, tgt), f"{layout}_{part}")
+        write_segments(
+            *(folder, segments, (src, tgt), counts),
+            source=files.segments,
+            find_audio=lambda name: files.audio / f"{name}.wav",
+        )
+        check_count(counts["read"], (bounds or {}).get(part), f"{files.segments}")
+        write_info(folder, made_by, counts=counts, licence=LICENCES[layout])
+    logger.info("%s: %s", out, shown(counts))
+
+
+def find_files(source: Path, part: str, langs: tuple[str, str], layout: Layout) -> _Files:
+    """Name the files of a part. Raises DataError, telling what to download, for those that are missing."""
+    src, tgt = langs
+    text, audio, stem, suffix = {
+        "mustc": (
+            source / f"{src}-{tgt}/data/{part}/txt",
+            source / f"{src}-{tgt}/data/{part}/wav",
+            part,
+            "yaml",
+        ),
+        "st_ted": (source / "parallel", source / "wav", part, "yaml"),
+        "europarl_st": (source / src / tgt / part, source / src / "audios", "segments", "lst"),
+    }[layout]
+    lines = text / f"{stem}.{src}", text / f"{stem}.{tgt}"
+    files = _Files(text / f"{stem}.{suffix}", lines, audio)
+    if lacking := [path for path in (files.segments, *files.lines, files.audio) if not path.exists()]:
+        raise DataError(
+            f"{lacking[0]} is missing; download {NAMES[layout]} and unpack it, so that it is there"
+        )
+    return files
+
+
+def read_segments(files: _Files, langs: Sequence[str], prefix: str) -> Iterator[Segment]:
+    """Yield the segments with their lines, numbered from 1.
+
+    Raises DataError when list and lines do not have the same number, which would shift the texts.
+    """
+    src_lines, tgt_lines = map(_read_lines, files.lines)
+    counts = [0, 0, 0]
+    read = read_items if files.segments.suffix == ".yaml" else read_list
+    rows = zip_longest(read(files.segments), src_lines, tgt_lines)
+    for number, (item, src, tgt) in enumerate(rows, 1):
+        found = (item is not None, src is not None, tgt is not None)
+        counts = [count + there for count, there in zip(counts, found, strict=True)]
+        if item is not None and src is not None and tgt is not None:
+            texts = dict(zip(langs, (src, tgt), strict=True))
+            recording = Path(item.wav).name.removesuffix(".wav")
+            end = item.start + item.seconds
+            speaker = item.speaker or recording
+            yield Segment(f"{prefix}_{number:07d}", recording, item.start, end, speaker, texts)
+    if len(set(counts)) > 1:
+        told = ", ".join(
+            f"{path} {count:,}" for path, count in zip((files.segments, *files.lines), counts, strict=True)
+        )
+        raise DataError(f"segments and lines do not match in number: {told}; download the corpus again")
+
+
+def read_items(path: Path) -> Iterator[Item]:
+    """Yield the items of a YAML list of segments, without holding the list.
+
+    Raises DataError for an item that is no such mapping.
+    """
+    for number, text in _split_items(path):
+        try:
+            (item,) = yaml.load(text, Loader=_Loader)
+            offset, duration = float(item["offset"]), float(item["duration"])
+            if not (math.isfinite(offset) and math.isfinite(duration)):
+                raise ValueError("times are not finite")
+            yield Item(offset, duration, str(item["wav"]), str(item.get("speaker_id") or ""))
+        except (yaml.YAMLError, TypeError, ValueError, KeyError, AttributeError) as error:
+            wanted = "- {duration: 3.5, offset: 16.08, speaker_id: spk.767, wav: ted_767.wav}"
+            raise DataError(
+                f"{path}:{number}: no segment ({error!r}); wanted is {wanted}: correct it"
+            ) from error
+
+
+def read_list(path: Path) -> Iterator[Item]:
+    """Yield the items of a list of lines: recording, start and end in seconds."""
+    for number, line in enumerate(_read_lines(path), 1):
+        try:
+            recording, start, end = line.split()
+            yield Item(float(start), float(end) - float(start), recording, "")
+        except ValueError as error:
+            raise DataError(f"{path}:{number}: {line!r}; wanted is <recording> <start s> <end s>") from error
+
+
+def _split_items(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield each item of a block list with the number of its first line; an item may be several lines."""
+    first, lines = 0, list[str]()
+    for number, line in enumerate(_read_lines(path), 1):
+        if line.startswith("-") and lines:
+            yield first, "\n".join(lines)
+            lines = []
+        if line.strip():
+            first = first if lines else number
+            lines.append(line)
+    if lines:
+        yield first, "\n".join(lines)
+
+
+def _read_lines(path: Path) -> Iterator[str]:
+    """Read lines that end in "\\n" only; raise DataError for bytes that are not UTF-8."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                yield line.decode("utf-8").rstrip("\r\n")
+            except UnicodeDecodeError as error:
+                raise DataError(
+                    f"{path}:{number}: byte {error.start + 1} is not UTF-8; convert it"
+                ) from error

@@ -1,0 +1,1 @@
+"""What a recipe's run will take, estimated before it is run."""

@@ -1,0 +1,78 @@
+"""The command `synthst plan`: a recipe's stages, what they write, and estimates of sizes and hours."""
+
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from synthst.estimate.commands import read_commands
+from synthst.estimate.forecast import Estimate, Forecast
+from synthst.estimate.rates import read_expected_rows, read_rates
+
+UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+def plan(rates: Path, *, expected: Path | None = None) -> None:
+    """Read what `./run.sh --dry_run` prints from standard input; print the plan of the run.
+
+    ``rates`` is a file like conf/rates.yaml, ``expected`` one like a recipe's conf/plan.yaml, if there is
+    one. What is there is measured, and takes no time; all else is an estimate, "?" where nothing is known.
+    """
+    forecast = Forecast(read_rates(rates), read_expected_rows(expected))
+    estimates = [forecast.add(command) for command in read_commands(sys.stdin)]
+    print(show_plan(estimates, rates))
+
+
+def show_plan(estimates: Sequence[Estimate], rates: Path) -> str:
+    """Return the plan as a table, with what it sums up to and how much disk is free."""
+    rows = [("stage", "command", "rows", "size", "hours", "writes")]
+    rows += [_row(estimate) for estimate in estimates]
+    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    lines = []
+    for row in rows:
+        left = f"{row[0]:>{widths[0]}}  {row[1]:<{widths[1]}}"
+        right = "  ".join(f"{row[column]:>{widths[column]}}" for column in (2, 3, 4))
+        lines.append(f"{left}  {right}  {row[5]}".rstrip())
+    missing = [estimate for estimate in estimates if not estimate.is_there]
+    size, hours = (_total(missing, name) for name in ("bytes", "hours"))
+    free = shutil.disk_usage(Path.cwd()).free
+    lines += [
+        "",
+        f"to do: {size[0]} of disk ({show_bytes(free)} are free here), {hours[0]} hours, one after the other"
+        + (f"; {hours[1]} commands of unknown length not counted" if hours[1] else ""),
+        f"These are estimates by the formulas and rates of {rates}, right within a factor of two or three at "
+        "best; what is there already was measured.",
+    ]
+    return "\n".join(lines)
+
+
+def show_bytes(count: float) -> str:
+    """Return a number of bytes in a unit that leaves at most three digits before the point."""
+    unit = 0
+    while count >= 1000 and unit < len(UNITS) - 1:
+        count, unit = count / 1000, unit + 1
+    return f"{count:.1f} {UNITS[unit]}"
+
+
+def show_hours(hours: float) -> str:
+    """Return hours with as many digits as mean something."""
+    return f"{hours:,.0f}" if hours >= 10 else f"{hours:.1f}" if hours >= 0.1 else "< 0.1"
+
+
+def _row(estimate: Estimate) -> tuple[str, str, str, str, str, str]:
+    rows, size, hours = estimate.rows, estimate.bytes, estimate.hours
+    return (
+        str(estimate.command.stage),
+        estimate.command.name,
+        "" if rows is None else f"{rows:,}",
+        "?" if size is None else show_bytes(size),
+        "there" if estimate.is_there else "?" if hours is None else show_hours(hours),
+        str(estimate.out or "-"),
+    )
+
+
+def _total(estimates: Sequence[Estimate], name: str) -> tuple[str, int]:
+    values = [getattr(estimate, name) for estimate in estimates]
+    known = [value for value in values if value is not None]
+    shown = show_bytes(sum(known)) if name == "bytes" else show_hours(sum(known))
+    return f"{shown}", len(values) - len(known)

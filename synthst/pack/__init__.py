@@ -1,0 +1,1 @@
+"""One file of a trained model, with a card that says what it was made of."""

@@ -1,0 +1,142 @@
+"""The commands `synthst pack` and `synthst unpack`: a trained model as one file with its card, and back."""
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from synthst.errors import DataError
+from synthst.pack.card import Card, Taught, write_card
+from synthst.pack.licences import Known, find_corpus_licences, find_teacher_licence, read_licences
+from synthst.pack.lineage import Origin, find_teachers, teacher_folder, trace_model
+from synthst.packfile import unpack as unpack_file
+from synthst.packfile import write_packfile
+from synthst.report.machine import describe_versions
+from synthst.report.rows import read_json
+from synthst.score import MetricScore, is_stale, read_metrics
+
+logger = logging.getLogger(__name__)
+
+FILES = ("config.yaml", "model.pth", "src.model", "tgt.model", "feats_stats.npz", "train.json", "init.json")
+TRAINED = ("parameters", "steps", "train_sentences", "valid_loss", "finished")
+
+
+def pack(
+    model: Path,
+    out: Path,
+    *,
+    results: Path | None = None,
+    licences: Path | None = None,
+    licence: str | None = None,
+) -> None:
+    """Write the trained model in the directory ``model`` into the one file ``out``, to be shared and loaded.
+
+    It holds config, weights, tokenisers, train.json, ``results`` (RESULTS.md), lineage.json, and README.md, a
+    model card: training data with what was kept and dropped, the teacher's identity and search, licences
+    (``licences`` is a file like conf/licences.yaml, ``licence`` the model's own), filters and scores.
+    `synthst translate --model FILE` and `load_model` take the file as they take the directory. A pack of an
+    earlier state is replaced. Raises DataError when the training is not finished.
+    """
+    train = read_train(model)
+    files: dict[str, Path | str] = {name: model / name for name in FILES if (model / name).is_file()}
+    if results is not None:
+        if not results.is_file():
+            raise DataError(f"{results} is not there; run stage 11 first, or leave --results out")
+        files["RESULTS.md"] = results
+    card = make_card(model, train, read_licences(licences), licence)
+    files["README.md"] = write_card(card)
+    files["lineage.json"] = json.dumps(describe_lineage(card), indent=1, ensure_ascii=False, default=str)
+    about = {"name": card.name, "task": card.task, "src": card.src, "tgt": card.tgt}
+    if write_packfile(out, files, {**about, "versions": card.versions}):
+        logger.info("%s: %s, %.1f MB", out, card.name, out.stat().st_size / 1e6)
+    else:
+        logger.info("%s is there already", out)
+
+
+def unpack(pack: Path, out: Path) -> None:
+    """Make the model directory ``out`` of a pack, for commands that want a directory."""
+    unpack_file(pack, out)
+
+
+def read_train(model: Path) -> dict[str, Any]:
+    """Read a model's train.json; raises DataError when its training is not finished."""
+    train = read_json(model / "train.json")
+    missing = [name for name in ("model.pth", "config.yaml", "tgt.model") if not (model / name).is_file()]
+    if not train or missing:
+        lacking = ", ".join(missing or ["train.json"])
+        raise DataError(f"{model} lacks {lacking}: no model that was trained here; finish stage 8 first")
+    return train
+
+
+def make_card(model: Path, train: dict[str, Any], known: Known, licence: str | None) -> Card:
+    """Gather what the card tells."""
+    origins = trace_model(model)
+    teachers = [describe_teacher(origin, known) for origin in find_teachers(origins)]
+    ours = [one for taught in teachers for one in taught.data]
+    corpora = [*origins, *(one for one in ours if one.path not in {origin.path for origin in origins})]
+    scores, notes = read_scores(model)
+    settings = train["settings"]
+    return Card(
+        name=model.name,
+        task=settings.get("task", "mt"),
+        src=settings.get("src") or "",
+        tgt=settings["tgt"],
+        licence=licence,
+        train=train,
+        origins=origins,
+        teachers=teachers,
+        licences=find_corpus_licences(corpora, known),
+        scores=scores,
+        notes=[*notes, *_lost(origins)],
+        versions=dict(describe_versions()),
+    )
+
+
+def describe_teacher(origin: Origin, known: Known) -> Taught:
+    """Say who translated the data directory ``origin``; of a teacher of our own, what it was trained on."""
+    identity, folder = origin.teacher or {}, teacher_folder(origin)
+    train = read_json(folder / "train.json") if folder else {}
+    if folder and train:
+        trained = {key: train[key] for key in TRAINED if key in train}
+        data = tuple(trace_model(folder))
+        return Taught(identity, origin.search or {}, find_teacher_licence("", {}), trained, data)
+    taken = str(read_json(folder / "info.json").get("teacher", "")) if folder else ""
+    name = taken or str(identity.get("name", "unknown"))
+    return Taught(identity, origin.search or {}, find_teacher_licence(name, known))
+
+
+def read_scores(model: Path) -> tuple[dict[str, Sequence[MetricScore]], list[str]]:
+    """Read the scores of every decoded test set, and notes on those that are out of date."""
+    scores: dict[str, Sequence[MetricScore]] = {}
+    notes = []
+    for path in sorted(model.glob("decode_*/scores.json")):
+        name = path.parent.name.removeprefix("decode_")
+        texts = [Path(one["path"]) for one in _scored_texts(path)]
+        hyp, refs = path.with_name(texts[0].name), texts[1:]
+        if is_stale(path, hyp, refs):
+            notes.append(f"the scores of {name} are left out: texts have changed since; run stage 11 again")
+        else:
+            scores[name] = read_metrics(path)
+    return scores, notes
+
+
+def describe_lineage(card: Card) -> dict[str, object]:
+    """Return what the card tells as JSON values."""
+    return {
+        "origins": [asdict(origin) for origin in card.origins],
+        "teachers": [asdict(taught) for taught in card.teachers],
+        "licences": [asdict(one) for one in card.licences],
+    }
+
+
+def _scored_texts(scores: Path) -> list[dict[str, str]]:
+    """Return hypotheses, then references, as scores.json names them."""
+    told: Any = read_json(scores)
+    return [told["hypotheses"], *told["references"]]
+
+
+def _lost(origins: Sequence[Origin]) -> list[str]:
+    lost = [str(origin.path) for origin in origins if not origin.step]
+    return [f"where {', '.join(lost)} came from is not known here"] if lost else []

@@ -1,0 +1,34 @@
+"""Every recipe prints the plan of its stages before it runs anything."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import ENVIRONMENT
+
+pytestmark = pytest.mark.recipe
+
+ROOT = Path(__file__).parents[2]
+RECIPES = sorted(ROOT.glob("egs/*/*/run.sh"))
+
+
+@pytest.mark.parametrize("script", RECIPES, ids=lambda path: str(path.parent.relative_to(ROOT)))
+def test_a_recipe_prints_its_plan_and_runs_nothing(script: Path, tmp_path: Path) -> None:
+    def run(*words: str) -> list[str]:
+        command = [script, "--preset", "mini", "--workdir", str(tmp_path / "work"), *words]
+        done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.rstrip("\n").split("\n")
+
+    commands, plan = run("--dry_run"), run("--dry_run", "true")
+    assert plan[0].split() == ["stage", "command", "rows", "size", "hours", "writes"]
+    assert [line.split()[0] for line in plan[1 : plan.index("")]] == [line.split()[0] for line in commands]
+    assert any(line.startswith("to do: ") for line in plan) and "These are estimates" in plan[-1]
+    assert any(line.split()[:2] == ["8", "train"] or line.split()[1] == "train_speech" for line in plan[1:-3])
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_plan_of_wrong_options_is_refused(tmp_path: Path) -> None:
+    command = [RECIPES[0], "--dry_run", "true", "--stage", "0"]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "") and "--stage is '0'" in done.stderr

@@ -1,0 +1,153 @@
+"""The recipe egs/iwslt22_en_de/st1 on every corpus in its own form: one run of all stages, for Table 5."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import RECIPE, Mt1
+from toy import write_settings
+from toy_iwslt_st1 import COMMON, DEV, EXTRA, SETTINGS, SIZES, TALKS, make_corpora
+
+from synthst.datadir import read_info
+from synthst.tables import read_table
+
+pytestmark = [
+    pytest.mark.recipe,
+    pytest.mark.skipif(
+        importlib.util.find_spec("mweralign") is None, reason="mweralign is an optional extra"
+    ),
+    pytest.mark.skipif(importlib.util.find_spec("lhotse") is None, reason="lhotse is an optional extra"),
+]
+
+IWSLT = RECIPE.parents[1] / "iwslt22_en_de/st1"
+STUDENT = "st_6x3_train_synth_asr_restored_indomain_beam4"
+
+
+class Iwslt(Mt1):
+    """The recipe; corpora come from a folder instead of packages."""
+
+    def command(self, *words: str, script: str = "run.sh") -> list[str]:
+        """Return the recipe's command, with the toy's corpora and settings."""
+        options = {"preset": "mini", "workdir": self.work, "conf": self.folder / "conf", "student": "6x3"}
+        options |= {"source": self.folder / "downloads", "iwslt": "tst2010"}
+        pairs = (word for name, value in options.items() for word in (f"--{name}", str(value)))
+        return [str(self.recipe / script), *pairs, *words]
+
+
+def read(table: Path) -> dict[str, str]:
+    return dict(read_table(table, allow_empty=True))
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def iwslt(tmp_path_factory: pytest.TempPathFactory) -> Iwslt:
+    """The recipe after a full run."""
+    recipe = Iwslt(tmp_path_factory.mktemp("iwslt"), IWSLT)
+    make_corpora(recipe.folder / "downloads")
+    write_settings(recipe.folder / "conf", SETTINGS)
+    recipe.succeed("--targets", "synth_asr", "--teacher", "indomain")
+    return recipe
+
+
+def test_translated_speech_of_four_corpora_is_put_together(iwslt: Iwslt) -> None:
+    kept = {name: len(read(iwslt.data / name / "text.de")) for name in SIZES}
+    assert kept == SIZES
+    together = read_info(iwslt.data / "corpus/train")["counts"]
+    assert isinstance(together, dict)
+    assert together["kept"] == sum(SIZES.values())  # no test sentence among them, and no bad pair
+
+
+def test_transcribed_speech_has_no_clip_that_has_a_translation(iwslt: Iwslt) -> None:
+    found = {name: len(read(iwslt.data / name / "text.en")) for name in EXTRA}
+    assert found == EXTRA
+    extra = read(iwslt.data / "train_asr/text.en")
+    assert len(extra) == sum(EXTRA.values())
+    assert not extra.keys() & read(iwslt.data / "covost/text.en").keys()
+
+
+def test_capitals_are_restored_before_the_teacher_translates(iwslt: Iwslt) -> None:
+    plain, restored = (
+        read(iwslt.data / name / "text.en")
+        for name in ("train_asr", "train_synth_asr_restored_indomain_beam4_transcripts")
+    )
+    shouted = [key for key in plain if key.startswith("103-1240-")]
+    assert all(plain[key].isupper() for key in shouted) and len(shouted) == EXTRA["librispeech"]
+    assert not any(restored[key].isupper() for key in shouted)
+
+
+def test_translations_of_segments_are_scored_at_the_references_lines(iwslt: Iwslt) -> None:
+    for model, lang in ((STUDENT, "de"), ("asr_own", "en")):
+        cut, segments = (iwslt.exp / model / f"decode_tst2010{name}" for name in ("", "_segments"))
+        references = read(iwslt.data / "corpus/tst2010/text.de")
+        assert len(references) == sum(TALKS.values())
+        assert read(cut / f"text.{lang}").keys() == references.keys()
+        assert len(read(segments / f"text.{lang}")) == 2 + 2  # two sentences each: 4 and 3 of the talks
+        for talk in TALKS:
+            words = [
+                " ".join(
+                    line for key, line in sorted(read(place / f"text.{lang}").items()) if f"_{talk}_" in key
+                ).split()
+                for place in (cut, segments)
+            ]
+            assert words[0] == words[1]
+
+
+def test_every_model_is_scored_on_every_test_set(iwslt: Iwslt) -> None:
+    for name, lines in (("dev", DEV), ("tst-COMMON", COMMON), ("tst2010", sum(TALKS.values()))):
+        for model in (STUDENT, "teacher_indomain"):
+            assert read_json(iwslt.exp / model / f"decode_{name}/scores.json")["sentences"] == lines
+        assert read_json(iwslt.exp / f"asr_own/decode_{name}/wer.json")["utterances"] == lines
+    results = (iwslt.work / "RESULTS.md").read_text(encoding="utf-8")
+    assert "IWSLT 2022, en-de, preset mini" in results and "recogniser asr_own, tst2010: WER|" in results
+
+
+def test_the_student_begins_as_the_recogniser_and_learns_from_all_speech(iwslt: Iwslt) -> None:
+    part = read_json(iwslt.exp / STUDENT / "init.json")["parts"]["encoder"]
+    assert part["checksum_after"] == part["checksum_of_origin"] != part["checksum_before"]
+    trained = read_json(iwslt.exp / STUDENT / "train.json")["train_sentences"]
+    translated = read_info(iwslt.data / "corpus/train")["counts"]
+    assert isinstance(translated, dict)
+    assert trained == translated["kept"] + sum(EXTRA.values())
+
+
+@pytest.mark.parametrize("table", ["table5", "table5_mustc"])
+def test_the_tables_of_the_paper_are_planned(table: str) -> None:
+    path = IWSLT / f"experiments/{table}.yaml"
+    program = Path(sys.executable).with_name("synthst")
+    command = [program, "table", path, "--preset", "mini", "--dry_run"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len([line for line in done.stdout.split("\n") if line.startswith("to do")]) == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (
+            ["--st", "mustc covost3"],
+            "--st has 'covost3', wanted are some of: mustc st_ted covost europarl_st",
+        ),
+        (["--asr_only", "ted"], "--asr_only has 'ted', wanted are some of: librispeech tedlium"),
+        (["--teacher", "general"], "--teacher is 'general', wanted is one of: own indomain"),
+    ],
+)
+def test_run_sh_refuses_wrong_options_before_any_work(tmp_path: Path, words: list[str], wanted: str) -> None:
+    done = Iwslt(tmp_path, IWSLT).run(*words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"run.sh: {wanted}")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_corpus_that_is_not_there_is_asked_for(tmp_path: Path) -> None:
+    recipe = Iwslt(tmp_path, IWSLT)
+    write_settings(tmp_path / "conf", SETTINGS)
+    done = recipe.run("--stop_stage", "1")
+    assert done.returncode == 1
+    assert "MUSTC_v2.0/en-de/data/dev/txt/dev.yaml is missing; download MuST-C and unpack it" in done.stderr

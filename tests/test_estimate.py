@@ -1,0 +1,174 @@
+"""Plans: rows follow from command to command, sizes and hours from formulas, and what is unknown is "?"."""
+
+import io
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from toy_task import write_pairs
+
+from synthst.errors import ConfigError
+from synthst.espnet.config import ModelConfig
+from synthst.espnet.speech_config import SpeechModelConfig
+from synthst.estimate.command import plan, show_bytes, show_hours
+from synthst.estimate.commands import read_commands
+from synthst.estimate.forecast import Estimate, Forecast
+from synthst.estimate.rates import read_expected_rows, read_rates
+from synthst.estimate.work import frames_per_second, speech_parts, text_parts
+from synthst.info import write_info
+
+RATES = Path(__file__).parents[1] / "conf/rates.yaml"
+NUMBERS = {
+    "cpu": {"train_flops": 1e9, "decode_flops": 1e8},
+    "gpu": {"train_flops": 1e12, "decode_flops": 1e11},
+    "rows_per_second": {"replace_targets": 10, "decode": 100},
+    "bytes": {"sentence": 50, "tokens_row": 20, "stored_source": 70, "audio_second": 1000},
+    "tokens_per_sentence": 10,
+    "seconds_per_utterance": 3,
+    "teachers": {
+        "hf:known*": {
+            "encoder_layers": 1,
+            "decoder_layers": 1,
+            "width": 8,
+            "feedforward": 16,
+            "vocabulary": 100,
+        }
+    },
+}
+
+
+@pytest.fixture
+def rates(tmp_path: Path) -> Path:
+    path = tmp_path / "rates.yaml"
+    path.write_text(yaml.safe_dump(NUMBERS), encoding="utf-8")
+    return path
+
+
+def forecast(rates: Path, lines: str, **expected: int) -> list[Estimate]:
+    walk = Forecast(read_rates(rates), expected)
+    return [walk.add(command) for command in read_commands(lines.splitlines())]
+
+
+def test_the_papers_6x6_model_has_the_parameters_that_its_layers_add_up_to() -> None:
+    # encoder layer: 4 * 512^2 + 2 * 512 * 2048 = 3,145,728; decoder layer: 8 * 512^2 + 2,097,152 = 4,194,304
+    parts = text_parts(ModelConfig(encoder_layers=6, decoder_layers=6), 32_000)
+    assert (parts.encoder, parts.decoder) == (6 * 3_145_728, 6 * 4_194_304)
+    assert (parts.output, parts.embeddings) == (16_384_000, 2 * 16_384_000)
+    assert (
+        text_parts(ModelConfig(tied_embeddings=True), 32_000).parameters == parts.parameters - 2 * 16_384_000
+    )
+    assert parts.train_flops(2, 3) == 6 * (2 * parts.encoder + 3 * (parts.decoder + parts.output))
+    assert parts.decode_flops(2, 3, beam=4) == 2 * (2 * parts.encoder + 12 * (parts.decoder + parts.output))
+
+
+def test_a_conformer_layer_has_two_feed_forwards_attention_and_convolution() -> None:
+    model = SpeechModelConfig(encoder_layers=17, width=512, feedforward=2048)
+    assert speech_parts(model, 5_000).encoder == 17 * (4 * 512 * 2048 + 8 * 512**2)
+    assert frames_per_second(model) == 25
+
+
+def test_the_formula_counts_what_a_real_model_has() -> None:
+    # make demo's student: 4,715,938 parameters with norms and biases, vocabulary 4,002, tied, width 256
+    small = ModelConfig(
+        encoder_layers=2, decoder_layers=2, width=256, feedforward=1024, heads=4, tied_embeddings=True
+    )
+    assert text_parts(small, 4_002).parameters == pytest.approx(4_715_938, rel=0.01)
+
+
+def test_rows_go_from_command_to_command(rates: Path) -> None:
+    lines = """1 synthst prepare_x --out d/corpus
+1 synthst subset --data d/corpus/train --out d/real --size 40 --rest d/rest
+3 synthst decode --teacher hf:x --data d/real --out e/store
+4 synthst replace_targets --data d/real --out d/synth --store e/store
+5 synthst expand_targets --base d/synth --extra d/rest --out d/mono
+6 synthst tokens --data d/mono --out d/tokens --langs '[en, de]'
+1 synthst combine_pairs --pairs '{en-de: d/real, en-fr: d/rest}' --out d/both
+"""
+    lines += "1 synthst filter --data d/mono --out d/clean\n"
+    found = forecast(rates, lines, **{"d/corpus/train": 100, "d/clean": 90})
+    assert [one.rows for one in found] == [100, 40, 40, 40, 100, 100, 100, 90]
+    sizes = [10_000, 4_000, 2_800, 4_000, 10_000, 4_000, 10_000, 9_000]
+    assert [one.bytes for one in found] == sizes
+    assert found[3].hours == pytest.approx(40 / 10 / 3600)
+    assert found[2].hours is None  # nobody knows how fast a teacher from elsewhere is
+
+
+def test_hours_of_training_and_decoding_follow_from_the_model(rates: Path, tmp_path: Path) -> None:
+    student = tmp_path / "student.yaml"
+    model = "model: {encoder_layers: 1, decoder_layers: 1, width: 10, feedforward: 20, heads: 2}\n"
+    student.write_text(f"{model}training: {{max_steps: 100, warmup_steps: 5}}\n", encoding="utf-8")
+    steps = "--training.batch_tokens 50 --tokenizers t"
+    lines = f"""2 synthst train_tokenizers --out t --vocabulary_size 30
+8 synthst train --out e/m {steps} --config {student} --ngpu 0
+8 synthst train --out e/gpu {steps} --config {student} --ngpu 4 --num_nodes 2
+3 synthst decode --teacher e/m --data d --out e/store --search.beam 2
+10 synthst translate_sets --models '[e/m, e/gpu]' --data c --test_sets '[a, b]'
+"""
+    _, trained, spread, decoded, sets = forecast(rates, lines, d=1_000, **{"c/a": 10, "c/b": 20})
+    encoder, decoder, output = 4 * 100 + 400, 8 * 100 + 400, 300
+    flops = 6 * 50 * (encoder + decoder + output) * 100
+    assert trained.hours == pytest.approx(flops / 1e9 / 3600)
+    assert spread.hours == pytest.approx(flops / 1e12 / 8 / 3600)
+    assert trained.bytes == 16 * (encoder + decoder + 3 * output)
+    a_sentence = 2 * (10 * encoder + 2 * 10 * (decoder + output)) / 1e8
+    assert decoded.hours == pytest.approx((1_000 / 100 + 1_000 * a_sentence) / 3600)
+    beam4 = 2 * (10 * encoder + 4 * 10 * (decoder + output)) / 1e8
+    assert sets.hours == pytest.approx(2 * 30 * beam4 / 3600)
+
+
+def test_a_teacher_from_elsewhere_takes_the_time_of_its_shape(rates: Path) -> None:
+    lines = """2 synthst teacher --teacher hf:known-en-de --out e/t
+3 synthst decode --teacher e/t --data d --out e/store --search.beam 2
+"""
+    (_, decoded) = forecast(rates, lines, d=100)
+    a_sentence = 2 * (10 * (4 * 64 + 256) + 2 * 10 * (8 * 64 + 256 + 800)) / 1e8
+    assert decoded.hours == pytest.approx((1 + 100 * a_sentence) / 3600)
+
+
+def test_what_is_there_is_measured(rates: Path, tmp_path: Path) -> None:
+    data = write_pairs(tmp_path / "real", [("a", "b")] * 7)
+    write_info(data, {"step": "toy"}, counts={"kept": 7})
+    lines = f"""1 synthst subset --data x --out {data} --size 7 --rest y
+4 synthst replace_targets --data {data} --out {tmp_path}/synth --store s
+"""
+    there, to_do = forecast(rates, lines)
+    assert (there.is_there, there.rows, there.hours) == (True, 7, 0.0)
+    assert there.bytes == sum(path.stat().st_size for path in data.iterdir())
+    assert (to_do.is_there, to_do.rows) == (False, 7)
+
+
+def test_what_nobody_knows_is_a_question_mark(
+    rates: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = "4 synthst replace_targets --data d --out nowhere/e --store s\n10 python local/own.py\n"
+    monkeypatch.setattr(sys, "stdin", io.StringIO(lines))
+    plan(rates)
+    table = capsys.readouterr().out.split("\n")
+    assert table[1].split() == ["4", "replace_targets", "?", "?", "nowhere/e"]
+    assert table[2].split() == ["10", "python", "?", "?", "-"]
+    assert "2 commands of unknown length not counted" in table[4]
+    assert "These are estimates" in table[5]
+
+
+def test_numbers_are_shown_with_their_units() -> None:
+    assert [show_bytes(one) for one in (999, 1_000, 2.5e9, 3e15)] == [
+        "999.0 B",
+        "1.0 kB",
+        "2.5 GB",
+        "3000.0 TB",
+    ]
+    assert [show_hours(one) for one in (0.01, 0.26, 3.14, 1234.5)] == ["< 0.1", "0.3", "3.1", "1,234"]
+
+
+def test_the_repositorys_rates_are_read_and_others_refused(rates: Path, tmp_path: Path) -> None:
+    assert read_rates(RATES).cpu.train_flops == 1e11
+    rates.write_text(yaml.safe_dump({**NUMBERS, "tpu": {}}), encoding="utf-8")
+    with pytest.raises(ConfigError, match="does not know tpu"):
+        read_rates(rates)
+    (tmp_path / "plan.yaml").write_text("a: many\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="a wants a number of rows"):
+        read_expected_rows(tmp_path / "plan.yaml")
+    assert read_expected_rows(tmp_path / "none.yaml") == {}
+    with pytest.raises(ConfigError, match="no line of a recipe's --dry_run"):
+        read_commands(["synthst decode"])

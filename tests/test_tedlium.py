@@ -1,0 +1,34 @@
+"""TED-LIUM 3's sphere files and STM lists become transcribed speech."""
+
+from pathlib import Path
+
+import pytest
+from toy_asr import write_tedlium
+from toy_dump import table
+
+from synthst.corpora.tedlium import prepare_tedlium
+from synthst.errors import DataError
+from synthst.info import read_info
+from synthst.speechdir import check_speech
+
+
+def test_sphere_files_are_read_and_what_is_not_transcribed_is_left_out(tmp_path: Path) -> None:
+    write_tedlium(tmp_path, "train", ["Hello there.", "And again."])  # 10 and 8 letters of 50 ms
+    out = tmp_path / "out"
+    prepare_tedlium(tmp_path, out, bounds={"train": [2, 2]})
+    assert table(out, "text.en") == {"AlGore_2009-1": "hello there", "AlGore_2009-2": "and again"}
+    assert table(out, "segments") == {
+        "AlGore_2009-1": "AlGore_2009 0.100000 0.600000",
+        "AlGore_2009-2": "AlGore_2009 0.700000 1.100000",
+    }
+    assert read_info(out)["counts"] == {"untranscribed": 1, "read": 2, "kept": 2}
+    assert check_speech(out, rate=16_000).good == 2
+
+
+def test_a_line_of_another_form_and_a_missing_corpus_stop(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"legacy/train/stm holds no list; download TED-LIUM 3"):
+        prepare_tedlium(tmp_path, tmp_path / "out")
+    write_tedlium(tmp_path, "train", ["Hello"])
+    (tmp_path / "legacy/train/stm/AlGore_2009.stm").write_text("AlGore_2009 1 x zero 1 <o> a\n", "utf-8")
+    with pytest.raises(DataError, match=r"AlGore_2009.stm:1: .*; wanted is <talk> <channel>"):
+        prepare_tedlium(tmp_path, tmp_path / "out")
