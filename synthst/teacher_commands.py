@@ -14,7 +14,7 @@ from synthst.lookup import check_store
 from synthst.tables import read_table
 from synthst.teacher.cluster import TeacherCluster
 from synthst.teacher.decode import decode_corpus
-from synthst.teacher.kinds import KNOWN, load_teacher
+from synthst.teacher.kinds import load_teacher, name_teacher
 from synthst.teacher.plan import PartSize
 from synthst.teacher.protocol import SearchSettings, Teacher
 from synthst.tokens import write_tokens
@@ -107,16 +107,13 @@ def find_teacher(
     device: str,
     options: Mapping[str, object] | None = None,
 ) -> Callable[[], Teacher]:
-    """Return what loads a teacher, named by KIND:PLACE or by the directory that stage 2 made."""
-    directory = Path(teacher)
-    if (directory / "train.json").is_file():
-        teacher = f"espnet:{directory}"
-    elif (directory / "info.json").is_file():
-        info = read_info(directory)
-        teacher, taken = str(info.get("teacher", teacher)), info.get("options")
+    """Return what loads a teacher, named by KIND:PLACE, a pack or a directory."""
+    info = read_info(Path(teacher)) if (Path(teacher) / "info.json").is_file() else {}
+    if "teacher" in info:
+        teacher, taken = str(info["teacher"]), info.get("options")
         options = options or (taken if isinstance(taken, dict) else None)
-    elif ":" not in teacher:
-        raise DataError(f"{directory} holds no teacher; run stage 2, or name one: {KNOWN}")
+    else:
+        teacher = name_teacher(teacher)
     return partial(
         load_teacher, teacher, settings, data=data, src=src, tgt=tgt, device=device, options=options
     )

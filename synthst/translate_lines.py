@@ -6,12 +6,10 @@ import queue
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import BinaryIO
 
 from synthst.errors import ConfigError, DataError
-from synthst.packfile import read_manifest
-from synthst.teacher.kinds import KNOWN, load_teacher
+from synthst.teacher.kinds import load_teacher, name_teacher
 from synthst.teacher.protocol import Hypothesis, SearchSettings, Teacher
 
 logger = logging.getLogger(__name__)
@@ -48,38 +46,6 @@ def translate(
         translate_lines(teacher, lines, sys.stdout.buffer, batch_lines=batch_lines)
     except BrokenPipeError:  # the reader, head perhaps, has enough; nor may Python's last flush complain
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def name_teacher(model: str) -> str:
-    """Return KIND:PATH of a directory or pack by what is in it; KIND:PATH stays as it is."""
-    directory = Path(model)
-    if directory.is_file():
-        return name_pack(directory)
-    if not directory.is_dir():
-        if ":" in model:
-            return model
-        raise DataError(f"{model} is no directory; name a model's directory, a pack, or {KNOWN}")
-    if (directory / "model.bin").is_file():
-        return f"ct2:{directory}"
-    if (directory / "config.yaml").is_file():
-        return f"espnet:{directory}"
-    if (directory / "config.json").is_file():
-        return f"hf:{directory}"
-    raise DataError(
-        f"{directory} holds no model: neither model.bin (CTranslate2), config.yaml (ESPnet) nor config.json "
-        "(Hugging Face); train or export one first"
-    )
-
-
-def name_pack(pack: Path) -> str:
-    """Return espnet:FILE of a pack; raises ConfigError when its model does not translate text."""
-    task = read_manifest(pack)["task"]
-    if task != "mt":
-        raise ConfigError(
-            f"{pack} holds a model of speech ({task}), and lines are to be translated; `synthst unpack` it "
-            "for translate_speech, or load it with synthst.espnet.speech_load"
-        )
-    return f"espnet:{pack}"
 
 
 def translate_lines(teacher: Teacher, lines: BinaryIO, out: BinaryIO, *, batch_lines: int = 512) -> int:

@@ -23,7 +23,7 @@ from synthst.tables import read_table
 from synthst.targets.filter import filter_datadir
 from synthst.targets.replace import replace_targets
 from synthst.teacher.decode import decode_corpus
-from synthst.translate_lines import name_teacher
+from synthst.teacher.kinds import name_teacher
 
 LICENCES = Path(__file__).parents[1] / "conf/licences.yaml"
 

@@ -14,8 +14,9 @@ import pytest
 from fake_teacher import FakeTeacher, reverse
 
 from synthst.errors import ConfigError, DataError
+from synthst.teacher.kinds import name_teacher
 from synthst.teacher.protocol import Hypothesis, SearchSettings
-from synthst.translate_lines import name_teacher, read_batches, translate, translate_best, translate_lines
+from synthst.translate_lines import read_batches, translate, translate_best, translate_lines
 
 SECONDS = 20  # after which a test that waits in vain fails
 

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from synthst.errors import ConfigError
+from synthst.errors import ConfigError, DataError
 from synthst.fill import fill_options
+from synthst.packfile import read_manifest
 from synthst.teacher.protocol import SearchSettings, Teacher
 
 KINDS = {
@@ -15,6 +16,38 @@ KINDS = {
     "llm": "CONFIG.yaml",
 }
 KNOWN = ", ".join(f"{kind}:{place}" for kind, place in KINDS.items())
+
+
+def name_teacher(model: str) -> str:
+    """Return KIND:PATH of a directory or pack by what is in it; KIND:PATH stays as it is."""
+    directory = Path(model)
+    if directory.is_file():
+        return name_pack(directory)
+    if not directory.is_dir():
+        if ":" in model:
+            return model
+        raise DataError(f"{model} is no directory; name a model's directory, a pack, or {KNOWN}")
+    if (directory / "model.bin").is_file():
+        return f"ct2:{directory}"
+    if (directory / "config.yaml").is_file():
+        return f"espnet:{directory}"
+    if (directory / "config.json").is_file():
+        return f"hf:{directory}"
+    raise DataError(
+        f"{directory} holds no model: neither model.bin (CTranslate2), config.yaml (ESPnet) nor config.json "
+        "(Hugging Face); train or export one first"
+    )
+
+
+def name_pack(pack: Path) -> str:
+    """Return espnet:FILE of a pack; raises ConfigError when its model does not translate text."""
+    task = read_manifest(pack)["task"]
+    if task != "mt":
+        raise ConfigError(
+            f"{pack} holds a model of speech ({task}), and lines are to be translated; `synthst unpack` it "
+            "for translate_speech, or load it with synthst.espnet.speech_load"
+        )
+    return f"espnet:{pack}"
 
 
 def load_teacher(
