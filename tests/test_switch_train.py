@@ -14,7 +14,7 @@ from espnet2.schedulers.exponential_decay_warmup import ExponentialDecayWarmup
 from toy_task import TRAINING, make_sentences, make_task, write_pairs
 
 from synthst.errors import ConfigError, DataError
-from synthst.espnet import dev_bleu, finish, loss
+from synthst.espnet import dev_bleu, finish, output_loss
 from synthst.espnet.bleu_curve import DevBleuConfig, read_curve
 from synthst.espnet.course import find_switch
 from synthst.espnet.switch import Restart, Switch, SwitchConfig
@@ -155,13 +155,15 @@ def test_only_checkpoints_after_the_switch_are_averaged(
 
 def make_first_validation_best(patch: pytest.MonkeyPatch) -> None:
     """Add 10 to the loss of every batch of a validation but the very first."""
-    forward, validations = loss.SmoothedCrossEntropy.forward, iter(range(10**9))
+    forward, validations = output_loss.OutputLoss.__call__, iter(range(10**9))
 
-    def raised(self: Any, *args: Any) -> torch.Tensor:
+    def raised(self: Any, *args: Any) -> output_loss.Scores:
         found = forward(self, *args)
-        return found if torch.is_grad_enabled() or next(validations) < 1 else found + 10
+        if torch.is_grad_enabled() or next(validations) < 1:
+            return found
+        return found._replace(loss=found.loss + 10)
 
-    patch.setattr(loss.SmoothedCrossEntropy, "forward", raised)
+    patch.setattr(output_loss.OutputLoss, "__call__", raised)
 
 
 @pytest.mark.parametrize(
@@ -242,14 +244,14 @@ def die_in_step(number: int) -> Callable[[pytest.MonkeyPatch], None]:
     """Die in the ``number``-th forward pass, training or validation."""
 
     def arrange(patch: pytest.MonkeyPatch) -> None:
-        forward, calls = loss.SmoothedCrossEntropy.forward, iter(range(1, 10**9))
+        forward, calls = output_loss.OutputLoss.__call__, iter(range(1, 10**9))
 
-        def count(*args: Any) -> torch.Tensor:
+        def count(*args: Any) -> output_loss.Scores:
             if next(calls) == number:
                 os._exit(9)
             return forward(*args)
 
-        patch.setattr(loss.SmoothedCrossEntropy, "forward", count)
+        patch.setattr(output_loss.OutputLoss, "__call__", count)
 
     return arrange
 

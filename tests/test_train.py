@@ -18,7 +18,7 @@ import torch
 from toy_task import MODEL, TRAINING, make_task
 
 from synthst.errors import ConfigError, DataError, SynthstError
-from synthst.espnet import finish, loss, train
+from synthst.espnet import finish, output_loss, train
 from synthst.espnet.config import ModelConfig, TrainingConfig
 from synthst.espnet.files import read_config
 from synthst.espnet.load import load_model
@@ -200,14 +200,14 @@ def die_in_step(number: int) -> Callable[[pytest.MonkeyPatch], None]:
     """Die in the ``number``-th forward pass, training or validation."""
 
     def arrange(patch: pytest.MonkeyPatch) -> None:
-        forward, calls = loss.SmoothedCrossEntropy.forward, iter(range(1, 10**9))
+        forward, calls = output_loss.OutputLoss.__call__, iter(range(1, 10**9))
 
-        def count(*args: Any) -> torch.Tensor:
+        def count(*args: Any) -> output_loss.Scores:
             if next(calls) == number:
                 os._exit(9)
             return forward(*args)
 
-        patch.setattr(loss.SmoothedCrossEntropy, "forward", count)
+        patch.setattr(output_loss.OutputLoss, "__call__", count)
 
     return arrange
 

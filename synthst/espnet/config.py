@@ -18,7 +18,7 @@ class ModelConfig:
     heads: int = 8
     dropout: float = 0.1
     attention_dropout: float = 0.1
-    """On the attention weights; 0 lets a CPU use its fused attention."""
+    """On the attention weights."""
     label_smoothing: float = 0.1
     tied_embeddings: bool = False
     """One matrix for the decoder's input and output, and the encoder's input if the vocabulary is shared."""

@@ -20,6 +20,7 @@ with lean_imports():
 from synthst.espnet.init import Part, initialise, write_report
 from synthst.espnet.loss import SmoothedCrossEntropy
 from synthst.espnet.speech_batches import read_spoken
+from synthst.espnet.speech_fast import speed_up_speech
 from synthst.espnet.speech_loss import ctc_per_token
 from synthst.espnet.speech_trainer import SpeechTrainer, split_encoder
 from synthst.espnet.task import add_batch_arguments, build_batches, is_first_process, scale_embeddings
@@ -127,6 +128,8 @@ def adapt_model(model: Any, args: argparse.Namespace, criterion: str) -> Any:
     channels = getattr(args, "subsampling_channels", None)
     if channels is not None:
         narrow_subsampling(model.encoder.embed, channels)
+    if smoothing is not None:
+        speed_up_speech(model)
     take_shares(model)
     scale_embeddings(model)
     if getattr(args, "cpu_bfloat16", False):  # the trainer's own autocast is for GPUs only

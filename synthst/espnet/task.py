@@ -31,6 +31,7 @@ from synthst.espnet.batches import (
     TrainingBatches,
     ValidationBatches,
 )
+from synthst.espnet.fast import speed_up
 from synthst.espnet.init import initialise_whole, write_report
 from synthst.espnet.loss import SmoothedCrossEntropy
 from synthst.espnet.losses import record_losses
@@ -245,6 +246,7 @@ class TokenMTTask(MTTask):  # type: ignore[misc]
         smoothing = getattr(args, "label_smoothing", None)
         if smoothing is not None:  # a model that ESPnet itself trained keeps its own loss
             model.criterion_mt = SmoothedCrossEntropy(model.vocab_size, smoothing, model.ignore_id)
+            speed_up(model)
         if getattr(args, "cpu_bfloat16", False):  # the trainer's own autocast is for GPUs only
             model.forward = torch.autocast("cpu", torch.bfloat16)(model.forward)
         take_shares(model)

@@ -220,7 +220,7 @@ def optimisation_config(training: ScheduleConfig, ngpu: int, processes: int = 1)
         "accum_grad": Team(0, processes, training.accumulate).rounds,
         "grad_clip": training.clip_norm,
         "optim": "adam",
-        "optim_conf": {"lr": training.learning_rate, "betas": [0.9, 0.98], "eps": 1e-9},
+        "optim_conf": {"lr": training.learning_rate, "betas": [0.9, 0.98], "eps": 1e-9, "fused": True},
         "scheduler": "exponentialdecaywarmup",
         "scheduler_conf": {
             "max_lr": training.learning_rate,
