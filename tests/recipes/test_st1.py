@@ -110,7 +110,13 @@ def test_a_second_run_makes_corpus_audio_and_recogniser_not_again(st1: St1) -> N
     told = stages((st1.folder / "second.log").read_text(encoding="utf-8"))
     made = [title for title, lines in told.items() if "is there already" not in lines]
     taught = ["2: teacher", "3: decode the training set", "4: replace targets", f"6: tokens of {st1.synth}"]
-    assert made == [*taught, "8: train the student", "10: translate its transcripts", "11: score"]
+    assert made == [
+        *taught,
+        "8: train the student",
+        "10: translate its transcripts",
+        "11: score",
+        "13: pack the student",
+    ]
     assert "asr_own/decode_test is there already" in told["10: decode the test set"]
     assert "its test sets are not decoded" in told["10: translate its transcripts"]  # the teacher is a file
 

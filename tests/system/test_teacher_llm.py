@@ -22,7 +22,7 @@ from synthst.teacher.kinds import load_teacher
 from synthst.teacher.llm import LlmTeacher
 from synthst.teacher.protocol import Hypothesis, SearchSettings
 
-EXAMPLE = Path(__file__).parent.parent / "conf/llm_example.yaml"
+EXAMPLE = Path(__file__).parents[2] / "conf/llm_example.yaml"
 FAST = {"backoff_seconds": 0.001, "max_backoff_seconds": 0.002, "retries": 2}
 NO_ANSWER = [Hypothesis("", 0.0, 0, False)]
 
