@@ -1,18 +1,17 @@
 """The page over all experiments in a browser, from a file and offline, on a phone and on a desktop."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
-from test_audit_page import ARGUMENTS, CHROMIUM, CONTRASTS, SIZES
+from playwright.sync_api import Page
+from test_audit_page import CONTRASTS
 from toy_page import EVIL, write_experiments
 
 from synthst.page.command import page as write_page
 
-pytestmark = [pytest.mark.system, pytest.mark.skipif(not CHROMIUM.exists(), reason="needs chromium")]
+pytestmark = pytest.mark.system
 
 
 @pytest.fixture(scope="module")
@@ -20,33 +19,6 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     exp = write_experiments(tmp_path_factory.mktemp("experiments"), speech=True)
     write_page(exp)
     return exp / "index.html"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(params=SIZES)
-def page(browser: Browser, page_file: Path, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """Open the page offline; fail for whatever the browser complains of or asks the network for."""
-    width, height = SIZES[request.param]
-    context = browser.new_context(viewport={"width": width, "height": height}, offline=True)
-    page = context.new_page()
-    complaints: list[str] = []
-    asked: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("dialog", lambda dialog: complaints.append(dialog.message))
-    page.on("request", lambda request: asked.append(request.url))
-    page.goto(page_file.as_uri())
-    yield page
-    assert not complaints
-    assert not [url for url in asked if not url.startswith(("file:", "data:"))]
-    context.close()
 
 
 def ids(page: Page) -> list[str]:
