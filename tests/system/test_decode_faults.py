@@ -2,7 +2,6 @@
 
 import errno
 import logging
-import multiprocessing
 import os
 import random
 import subprocess
@@ -14,6 +13,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from fake_teacher import FakeTeacher, decode_slowly, reverse, write_data
+from processes import start
 
 from synthst.errors import DataError
 from synthst.lookup import check_store
@@ -39,11 +39,7 @@ def parts_of(store: Path) -> dict[str, bytes]:
 
 
 def start_decoding(data: Path, store: Path, seconds: float, shard: str = "1/1") -> BaseProcess:
-    context = multiprocessing.get_context("forkserver")  # imports once (pandas: pyarrow asks for it)
-    context.set_forkserver_preload(["synthst.teacher.decode", "pandas"])
-    process = context.Process(target=decode_slowly, args=(data, store, seconds, shard))
-    process.start()
-    return process
+    return start(decode_slowly, data, store, seconds, shard)
 
 
 def test_killed_twenty_times_at_any_moment_the_store_is_that_of_an_unbroken_run(
@@ -117,6 +113,7 @@ SMALL_FILES_ONLY = """
 import resource, signal, sys
 from pathlib import Path
 sys.path[:0] = sys.argv[1:]
+from processes import start
 from fake_teacher import FakeTeacher
 from synthst.errors import DataError
 from synthst.teacher.decode import decode_corpus

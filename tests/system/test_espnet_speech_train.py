@@ -2,10 +2,9 @@
 
 import dataclasses
 import itertools
-import multiprocessing
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,10 @@ import pytest
 import torch
 import toy_task
 import yaml
-from test_train import assert_same_model, die_in_step, die_saving, load, summary, valid_losses
+from processes import run_and_die
 from toy_speech import MODEL, RATE, TRAINING, make_speech_task, read_json, recogniser_task, speak, write_dump
 from toy_task import make_sentences
+from toy_trained import assert_same_model, die_in_step, die_saving, epoch_losses, load, summary
 
 from synthst.errors import ConfigError, DataError
 from synthst.espnet import speech_train
@@ -27,17 +27,10 @@ from synthst.espnet.speech_train import train_recogniser, train_speech_translato
 from synthst.espnet.train import train_model
 from synthst.tokens import Tokenizer, train_tokenizers
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 Task = dict[str, Any]
 FROZEN = InitConfig(frozen_steps=3, encoder_learning_rate=0.5)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Processes are forked below, which threads of OpenMP would not survive."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +65,7 @@ def changed(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> 
 
 
 def test_the_recognisers_loss_falls(recogniser: Path) -> None:
-    losses = valid_losses(recogniser)
+    losses = epoch_losses(recogniser, "valid")
     assert len(losses) == 3 and losses[-1] < 0.95 * losses[0]
 
 
@@ -216,20 +209,6 @@ def test_tokens_of_another_tokeniser_leave_nothing(task: Task, tmp_path: Path) -
 
 
 # Broken runs
-
-
-def run_and_die(train: Callable[[], None], arrange: Callable[[pytest.MonkeyPatch], None]) -> int | None:
-    """Train in a process of its own that ``arrange`` makes die; return its exit code."""
-
-    def target() -> None:
-        with pytest.MonkeyPatch.context() as patch:
-            arrange(patch)
-            train()
-
-    process = multiprocessing.get_context("fork").Process(target=target)
-    process.start()
-    process.join(120)
-    return process.exitcode
 
 
 def test_a_broken_recogniser_ends_like_an_unbroken_one(task: Task, recogniser: Path, tmp_path: Path) -> None:
@@ -392,7 +371,7 @@ def test_bfloat16_on_a_cpu_learns_too_with_features_in_float32(
     training = dataclasses.replace(TRAINING, bfloat16=True)
     out = tmp_path / "out"
     train_recogniser(out=out, **recogniser_task({**task, "training": training}))
-    assert valid_losses(out) == pytest.approx(valid_losses(recogniser), rel=0.05)
+    assert epoch_losses(out, "valid") == pytest.approx(epoch_losses(recogniser, "valid"), rel=0.05)
     assert {tensor.dtype for tensor in load(out / "model.pth").values()} == {torch.float32, torch.int64}
     model = load_speech_model(out).model
     speech = torch.randn(1, RATE)

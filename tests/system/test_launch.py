@@ -1,18 +1,16 @@
 """Processes of a training: how many, where they meet, and what becomes of the others when one ends."""
 
 import json
-import multiprocessing
 import os
 import signal
 import stat
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from processes import start
 
-import synthst.espnet.launch
 from synthst.errors import ConfigError, DataError, SynthstError
 from synthst.espnet.launch import LAUNCH, Machines, choose_place, join, launch, read_meeting
 
@@ -171,16 +169,6 @@ def test_a_node_that_the_training_does_not_have_is_refused(
 # Processes
 
 
-@pytest.fixture
-def forked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Spare the processes the import of torch; threads of OpenMP would not survive it."""
-    monkeypatch.setattr(synthst.espnet.launch, "START_METHOD", "fork")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.mark.system
 def test_the_processes_of_one_machine_meet(tmp_path: Path) -> None:
     handlers = [signal.getsignal(name) for name in (signal.SIGTERM, signal.SIGINT)]
@@ -190,13 +178,17 @@ def test_the_processes_of_one_machine_meet(tmp_path: Path) -> None:
 
 
 @pytest.mark.system
-@pytest.mark.usefixtures("forked")
+@pytest.mark.usefixtures("served_processes")
 def test_a_second_node_joins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
     monkeypatch.setenv("MASTER_PORT", str(choose_place(Machines())[1]))
-    arguments = add_up, tmp_path, "sum", Machines(num_nodes=2)
-    first = multiprocessing.get_context("fork").Process(target=launch, args=arguments)
-    first.start()
+    place = {name: os.environ[name] for name in ("MASTER_ADDR", "MASTER_PORT")}
+
+    def begin() -> None:
+        os.environ.update(place)
+        launch(add_up, tmp_path, "sum", Machines(num_nodes=2))
+
+    first = start(begin)
     wait_for(tmp_path / LAUNCH)
     join(add_up, tmp_path, 1)
     first.join(600)
@@ -205,7 +197,7 @@ def test_a_second_node_joins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.system
-@pytest.mark.usefixtures("forked")
+@pytest.mark.usefixtures("served_processes")
 def test_an_error_in_one_process_is_told_and_ends_the_others(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="^data/train lacks row 7; run stage 6 again$"):
         launch(find_fault, tmp_path, "mt", Machines(cpu_processes=2))
@@ -214,7 +206,7 @@ def test_an_error_in_one_process_is_told_and_ends_the_others(tmp_path: Path) -> 
 
 
 @pytest.mark.system
-@pytest.mark.usefixtures("forked")
+@pytest.mark.usefixtures("served_processes")
 def test_a_process_that_is_killed_is_named_and_ends_the_others(tmp_path: Path) -> None:
     with pytest.raises(SynthstError, match="process 1 of 2 ended with SIGKILL.*goes on"):
         launch(be_killed, tmp_path, "mt", Machines(cpu_processes=2))
@@ -222,11 +214,8 @@ def test_a_process_that_is_killed_is_named_and_ends_the_others(tmp_path: Path) -
 
 
 @pytest.mark.system
-@pytest.mark.usefixtures("forked")
 def test_processes_do_not_outlive_the_command_that_started_them(tmp_path: Path) -> None:
-    arguments = tell_pid_and_wait, tmp_path, "mt", Machines(cpu_processes=2)
-    command = multiprocessing.get_context("fork").Process(target=launch, args=arguments)
-    command.start()
+    command = start(launch, tell_pid_and_wait, tmp_path, "mt", Machines(cpu_processes=2))
     for rank in (0, 1):
         wait_for(tmp_path / f"{rank}.pid")
     command.kill()

@@ -9,7 +9,7 @@ from playwright.sync_api import Page
 from test_audit_page import CONTRASTS
 from toy_page import EVIL, write_experiments
 
-from synthst.page.command import page as write_page
+from synthst.page.command import report
 
 pytestmark = pytest.mark.system
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.system
 @pytest.fixture(scope="module")
 def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     exp = write_experiments(tmp_path_factory.mktemp("experiments"), speech=True)
-    write_page(exp)
+    report(exp)
     return exp / "index.html"
 
 

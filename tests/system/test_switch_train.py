@@ -1,17 +1,18 @@
 """Training with a change of targets: where it sets in, what restarts, and that a kill changes nothing."""
 
 import dataclasses
-import json
-import multiprocessing
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from espnet2.schedulers.exponential_decay_warmup import ExponentialDecayWarmup
+from processes import run_and_die
 from toy_task import TRAINING, make_sentences, make_task, write_pairs
+from toy_trained import assert_same_model, assert_same_tensors, die_in_step, epoch_losses, load, summary
 
 from synthst.errors import ConfigError, DataError
 from synthst.espnet import dev_bleu, finish, output_loss
@@ -22,17 +23,10 @@ from synthst.espnet.switch_trainer import restart
 from synthst.espnet.train import train_model
 from synthst.tokens import write_tokens
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 Task = dict[str, Any]
 MEASURED = {"dev_bleu": DevBleuConfig(every=3)}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Processes are forked below, which threads of OpenMP would not survive."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -72,46 +66,13 @@ def switched(task: Task, switch: Task) -> Path:
     return out
 
 
-def load(path: Path) -> Any:
-    return torch.load(path, map_location="cpu", weights_only=True)
-
-
-def summary(model: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((model / "train.json").read_text(encoding="utf-8"))
-    return found
-
-
-def same_tensors(ours: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> bool:
-    assert ours.keys() == wanted.keys()
-    return all(torch.equal(ours[name], wanted[name]) for name in wanted)
-
-
-def assert_same_model(model: Path, wanted: Path) -> None:
-    """Compare the averaged and the last weights, optimiser, schedule, curve, and the files that are there."""
-    assert same_tensors(load(model / "model.pth"), load(wanted / "model.pth"))
-    ours, theirs = load(model / "checkpoint.pth"), load(wanted / "checkpoint.pth")
-    assert same_tensors(ours["model"], theirs["model"])
-    (mine,), (other,) = ours["optimizers"], theirs["optimizers"]
-    assert mine["param_groups"] == other["param_groups"]
-    assert all(same_tensors(mine["state"][index], other["state"][index]) for index in other["state"])
-    assert ours["schedulers"] == theirs["schedulers"]
-    assert (model / "dev_bleu.csv").read_bytes() == (wanted / "dev_bleu.csv").read_bytes()
-    assert summary(model)["switched_after_step"] == summary(wanted)["switched_after_step"]
-    assert sorted(path.name for path in model.iterdir()) == sorted(path.name for path in wanted.iterdir())
-
-
-def train_losses(model: Path) -> list[float]:
-    stats = load(model / "checkpoint.pth")["reporter"]["stats"]
-    return [stats[epoch]["train"]["loss"] for epoch in sorted(stats)]
-
-
 # What a switch does
 
 
 def test_measuring_bleu_changes_nothing(task: Task, plain: Path, tmp_path: Path) -> None:
     train_model(out=tmp_path / "measured", **task, **MEASURED)
-    assert same_tensors(load(tmp_path / "measured/model.pth"), load(plain / "model.pth"))
-    assert train_losses(tmp_path / "measured") == train_losses(plain)
+    assert_same_tensors(load(tmp_path / "measured/model.pth"), load(plain / "model.pth"))
+    assert epoch_losses(tmp_path / "measured", "train") == epoch_losses(plain, "train")
     points = read_curve(tmp_path / "measured")
     assert [(point.step, point.targets) for point in points] == [(s, "tokens_train") for s in (3, 6, 9, 12)]
 
@@ -119,12 +80,12 @@ def test_measuring_bleu_changes_nothing(task: Task, plain: Path, tmp_path: Path)
 def test_a_switch_to_the_same_targets_changes_nothing(task: Task, plain: Path, tmp_path: Path) -> None:
     train_model(out=tmp_path / "out", **task, switch_to=task["tokens"], switch_at=6)
     ours, wanted = load(tmp_path / "out/checkpoint.pth"), load(plain / "checkpoint.pth")
-    assert same_tensors(ours["model"], wanted["model"])
+    assert_same_tensors(ours["model"], wanted["model"])
     assert ours["schedulers"] == wanted["schedulers"]
 
 
 def test_up_to_the_switch_a_training_is_that_on_the_old_targets(plain: Path, switched: Path) -> None:
-    ours, wanted = train_losses(switched), train_losses(plain)
+    ours, wanted = epoch_losses(switched, "train"), epoch_losses(plain, "train")
     assert ours[0] == wanted[0]  # steps 1 to 4; the switch comes after 6
     assert ours[1] != wanted[1] and ours[2] != wanted[2]
 
@@ -225,8 +186,8 @@ def test_a_training_without_a_plateau_never_switches_and_says_so(
     patience = {"switch_to": other, "switch_at": "plateau", "switch": SwitchConfig(patience=1)}
     train_model(out=tmp_path / "out", **once, **patience)
     assert summary(tmp_path / "out")["switched_after_step"] is None
-    assert train_losses(tmp_path / "out") == train_losses(plain)
-    assert same_tensors(load(tmp_path / "out/model.pth"), load(plain / "checkpoint.pth")["model"])
+    assert epoch_losses(tmp_path / "out", "train") == epoch_losses(plain, "train")
+    assert_same_tensors(load(tmp_path / "out/model.pth"), load(plain / "checkpoint.pth")["model"])
 
 
 def test_a_plateau_that_never_came_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -238,22 +199,6 @@ def test_a_plateau_that_never_came_is_warned_of(tmp_path: Path, caplog: pytest.L
 
 
 # Broken runs
-
-
-def die_in_step(number: int) -> Callable[[pytest.MonkeyPatch], None]:
-    """Die in the ``number``-th forward pass, training or validation."""
-
-    def arrange(patch: pytest.MonkeyPatch) -> None:
-        forward, calls = output_loss.OutputLoss.__call__, iter(range(1, 10**9))
-
-        def count(*args: Any) -> output_loss.Scores:
-            if next(calls) == number:
-                os._exit(9)
-            return forward(*args)
-
-        patch.setattr(output_loss.OutputLoss, "__call__", count)
-
-    return arrange
 
 
 def die_measuring(number: int) -> Callable[[pytest.MonkeyPatch], None]:
@@ -270,20 +215,6 @@ def die_measuring(number: int) -> Callable[[pytest.MonkeyPatch], None]:
     return arrange
 
 
-def run_and_die(arguments: Task, arrange: Callable[[pytest.MonkeyPatch], None]) -> int | None:
-    """Train in a process of its own that ``arrange`` makes die; return its exit code."""
-
-    def target() -> None:
-        with pytest.MonkeyPatch.context() as patch:
-            arrange(patch)
-            train_model(**arguments)
-
-    process = multiprocessing.get_context("fork").Process(target=target)
-    process.start()
-    process.join(120)
-    return process.exitcode
-
-
 MOMENTS = {  # 4 training steps and the batches of a validation make an epoch; the switch comes after step 6
     "in the first measurement": die_measuring(1),
     "before the switch, in its epoch": die_in_step(6),
@@ -298,7 +229,7 @@ def test_a_broken_run_ends_like_an_unbroken_one(
     task: Task, switch: Task, switched: Path, tmp_path: Path, moment: str
 ) -> None:
     arguments = {"out": tmp_path / "out", **task, **switch}
-    assert run_and_die(arguments, MOMENTS[moment]) == 9
+    assert run_and_die(partial(train_model, **arguments), MOMENTS[moment]) == 9
     train_model(**arguments)
     assert_same_model(tmp_path / "out", switched)
 
@@ -310,7 +241,8 @@ def test_a_broken_run_finds_its_plateau_again(task: Task, other: Path, tmp_path:
     still = {"out": tmp_path / "whole", **arguments}
     train_model(**still)
     broken = {**still, "out": tmp_path / "broken"}
-    assert run_and_die(broken, die_measuring(5)) == 9  # after step 10, of which 8 are in the checkpoint
+    dead_after_step_10 = run_and_die(partial(train_model, **broken), die_measuring(5))
+    assert dead_after_step_10 == 9  # of which 8 steps are in the checkpoint
     train_model(**broken)
     assert summary(tmp_path / "broken")["switched_after_step"] == 8
     assert_same_model(tmp_path / "broken", tmp_path / "whole")

@@ -1,24 +1,34 @@
 """Training: what it leaves behind, and that a broken run ends like an unbroken one, bit for bit."""
 
 import dataclasses
-import io
 import json
 import math
-import multiprocessing
 import os
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from processes import run_and_die, start
 from toy_task import MODEL, TRAINING, make_task
+from toy_trained import (
+    assert_same_model,
+    assert_same_tensors,
+    die_calling,
+    die_in_step,
+    die_saving,
+    epoch_losses,
+    load,
+    summary,
+)
 
 from synthst.errors import ConfigError, DataError, SynthstError
-from synthst.espnet import finish, output_loss, train
+from synthst.espnet import finish, train
 from synthst.espnet.config import ModelConfig, TrainingConfig
 from synthst.espnet.files import read_config
 from synthst.espnet.load import load_model
@@ -26,16 +36,9 @@ from synthst.espnet.task import TokenMTTask, is_whole, restore_checkpoint
 from synthst.espnet.train import optimisation_config, train_model
 from synthst.tokens import Tokenizer, train_tokenizers, write_tokens
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 Task = dict[str, Any]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Processes are forked below, which threads of OpenMP would not survive."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -50,44 +53,8 @@ def trained(task: Task) -> Path:
     return out
 
 
-def load(path: Path) -> Any:
-    return torch.load(path, map_location="cpu", weights_only=True)
-
-
-def summary(model: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((model / "train.json").read_text(encoding="utf-8"))
-    return found
-
-
-def assert_same_tensors(ours: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> None:
-    assert ours.keys() == wanted.keys()
-    assert all(torch.equal(ours[name], wanted[name]) for name in wanted)
-
-
-def assert_same_model(model: Path, wanted: Path) -> None:
-    """Compare averaged and last weights, the optimiser's state, and the files that are there."""
-    assert_same_tensors(load(model / "model.pth"), load(wanted / "model.pth"))
-    ours, theirs = load(model / "checkpoint.pth"), load(wanted / "checkpoint.pth")
-    assert_same_tensors(ours["model"], theirs["model"])
-    for mine, other in zip(ours["optimizers"], theirs["optimizers"], strict=True):
-        assert mine["param_groups"] == other["param_groups"]
-        for index in other["state"]:
-            assert_same_tensors(mine["state"][index], other["state"][index])
-    assert ours["schedulers"] == theirs["schedulers"]
-    assert summary(model)["valid_loss"] == summary(wanted)["valid_loss"]
-    ours, theirs = ((one / "train_losses.tsv").read_text(encoding="utf-8") for one in (model, wanted))
-    assert ours == theirs
-    assert sorted(path.name for path in model.iterdir()) == sorted(path.name for path in wanted.iterdir())
-    assert not model.with_name(f"{model.name}.training").exists()
-
-
-def valid_losses(model: Path) -> list[float]:
-    stats = load(model / "checkpoint.pth")["reporter"]["stats"]
-    return [stats[epoch]["valid"]["loss"] for epoch in sorted(stats)]
-
-
 def test_the_loss_falls(trained: Path) -> None:
-    losses = valid_losses(trained)
+    losses = epoch_losses(trained, "valid")
     assert len(losses) == 3
     assert losses == sorted(losses, reverse=True)
     assert losses[-1] < 0.9 * losses[0]
@@ -119,7 +86,7 @@ def test_the_model_is_the_mean_of_the_best_checkpoints(
     monkeypatch.setattr(finish, "tidy", lambda _: None)
     out = tmp_path / "out"
     train_model(out=out, **task)
-    best = sorted(range(3), key=lambda index: valid_losses(out)[index])[:2]
+    best = sorted(range(3), key=lambda index: epoch_losses(out, "valid")[index])[:2]
     first, second = (load(out / f"{index + 1}epoch.pth") for index in best)
     model = load(trained / "model.pth")
     assert_same_tensors(load(out / "model.pth"), model)
@@ -131,7 +98,7 @@ def test_train_json_tells_what_was_trained(trained: Path) -> None:
     found = summary(trained)
     assert found["steps"] == 12 and found["train_sentences"] == 200
     assert found["targets"] == "real" and found["subset"] is None
-    assert found["valid_loss"] == min(valid_losses(trained))
+    assert found["valid_loss"] == min(epoch_losses(trained, "valid"))
     assert found["parameters"] == sum(p.numel() for p in load_model(trained).model.parameters())
     assert found["settings"]["model"] == dataclasses.asdict(MODEL)
     assert "workers" not in found["settings"]["training"]
@@ -158,7 +125,7 @@ def test_other_settings_are_refused_by_name(trained: Path, task: Task, key: str,
 
 
 def test_an_unfinished_training_goes_on_with_its_own_settings_only(task: Task, tmp_path: Path) -> None:
-    assert run_and_die(task, tmp_path / "out", die_in_step(6)) == 9
+    assert run_and_die(partial(train_model, out=tmp_path / "out", **task), die_in_step(6)) == 9
     faster = {**task, "training": dataclasses.replace(TRAINING, max_steps=8)}
     with pytest.raises(ConfigError, match=r"out.training was trained with training.max_steps = 12, now 8"):
         train_model(out=tmp_path / "out", **faster)
@@ -196,61 +163,6 @@ def test_a_training_that_diverges_is_no_finished_model(task: Task, tmp_path: Pat
 # Broken runs
 
 
-def die_in_step(number: int) -> Callable[[pytest.MonkeyPatch], None]:
-    """Die in the ``number``-th forward pass, training or validation."""
-
-    def arrange(patch: pytest.MonkeyPatch) -> None:
-        forward, calls = output_loss.OutputLoss.__call__, iter(range(1, 10**9))
-
-        def count(*args: Any) -> output_loss.Scores:
-            if next(calls) == number:
-                os._exit(9)
-            return forward(*args)
-
-        patch.setattr(output_loss.OutputLoss, "__call__", count)
-
-    return arrange
-
-
-def die_saving(name: str, occurrence: int, share: float) -> Callable[[pytest.MonkeyPatch], None]:
-    """Die when ``share`` of the bytes of a file are written, at its ``occurrence``-th time."""
-
-    def arrange(patch: pytest.MonkeyPatch) -> None:
-        save, seen = torch.save, iter(range(1, 10**9))
-
-        def save_part(states: Any, path: Path) -> None:
-            if Path(path).name != name or next(seen) != occurrence:
-                save(states, path)
-                return
-            buffer = io.BytesIO()
-            save(states, buffer)
-            Path(path).write_bytes(buffer.getvalue()[: int(share * len(buffer.getvalue()))])
-            os._exit(9)
-
-        patch.setattr(torch, "save", save_part)
-
-    return arrange
-
-
-def die_calling(module: Any, name: str) -> Callable[[pytest.MonkeyPatch], None]:
-    """Die instead of calling a function."""
-    return lambda patch: patch.setattr(module, name, lambda *_, **__: os._exit(9))
-
-
-def run_and_die(task: Task, out: Path, arrange: Callable[[pytest.MonkeyPatch], None]) -> int | None:
-    """Train in a process of its own that ``arrange`` makes die; return its exit code."""
-
-    def target() -> None:
-        with pytest.MonkeyPatch.context() as patch:
-            arrange(patch)
-            train_model(out=out, **task)
-
-    process = multiprocessing.get_context("fork").Process(target=target)
-    process.start()
-    process.join(60)
-    return process.exitcode
-
-
 MOMENTS = {
     "before the first step": die_in_step(1),
     "in the first epoch": die_in_step(3),
@@ -274,7 +186,7 @@ MOMENTS = {
 def test_a_broken_run_ends_like_an_unbroken_one(
     task: Task, trained: Path, tmp_path: Path, moment: str
 ) -> None:
-    assert run_and_die(task, tmp_path / "out", MOMENTS[moment]) == 9
+    assert run_and_die(partial(train_model, out=tmp_path / "out", **task), MOMENTS[moment]) == 9
     assert not (tmp_path / "out").exists()
     train_model(out=tmp_path / "out", **task)
     assert_same_model(tmp_path / "out", trained)
@@ -285,7 +197,7 @@ def test_a_run_broken_again_and_again_ends_like_an_unbroken_one(
 ) -> None:
     breaks = ["half of the first checkpoint", "after the second checkpoint", "in the first epoch"]
     for moment in [*breaks, "all but little of the last checkpoint", "half of the average"]:
-        run_and_die(task, tmp_path / "out", MOMENTS[moment])
+        run_and_die(partial(train_model, out=tmp_path / "out", **task), MOMENTS[moment])
     train_model(out=tmp_path / "out", **task)
     assert_same_model(tmp_path / "out", trained)
 
@@ -295,8 +207,7 @@ def test_a_run_broken_again_and_again_ends_like_an_unbroken_one(
 def test_sigkill_at_any_moment_changes_nothing(task: Task, trained: Path, tmp_path: Path, seed: int) -> None:
     out, draw = tmp_path / "out", random.Random(seed)
     for _ in range(2):
-        process = multiprocessing.get_context("fork").Process(target=train_model, kwargs={"out": out, **task})
-        process.start()
+        process = start(train_model, out=out, **task)
         time.sleep(draw.uniform(0.05, 0.4))
         process.kill()
         process.join(60)
@@ -329,7 +240,7 @@ def test_workers_do_not_change_the_model(task: Task, trained: Path, tmp_path: Pa
 
 def test_another_seed_gives_another_model(task: Task, trained: Path, tmp_path: Path) -> None:
     train_model(out=tmp_path / "out", **{**task, "training": dataclasses.replace(TRAINING, seed=2)})
-    assert valid_losses(tmp_path / "out") != valid_losses(trained)
+    assert epoch_losses(tmp_path / "out", "valid") != epoch_losses(trained, "valid")
 
 
 def test_tied_embeddings_are_one_matrix(task: Task, trained: Path, tmp_path: Path) -> None:
@@ -357,7 +268,7 @@ def test_separate_vocabularies_tie_the_targets_matrices_only(tmp_path: Path) -> 
 def test_bfloat16_on_a_cpu_learns_too(task: Task, trained: Path, tmp_path: Path) -> None:
     training = dataclasses.replace(TRAINING, bfloat16=True)
     train_model(out=tmp_path / "out", **{**task, "training": training})
-    assert valid_losses(tmp_path / "out") == pytest.approx(valid_losses(trained), rel=0.05)
+    assert epoch_losses(tmp_path / "out", "valid") == pytest.approx(epoch_losses(trained, "valid"), rel=0.05)
     assert all(tensor.dtype == torch.float32 for tensor in load(tmp_path / "out/model.pth").values())
 
 

@@ -7,7 +7,6 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +19,10 @@ from toy_task import MODEL, TRAINING, make_task
 
 from synthst.analysis.losses import read_losses
 from synthst.errors import SynthstError
-from synthst.espnet import launch
 from synthst.espnet.speech_train import train_recogniser
 from synthst.espnet.train import train_model
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.usefixtures("one_thread")]
 
 PLAIN = dataclasses.replace(MODEL, dropout=0.0, attention_dropout=0.0)  # each process draws its own dropout
 Task = dict[str, Any]
@@ -33,21 +31,6 @@ Task = dict[str, Any]
 @pytest.fixture(scope="module")
 def task(tmp_path_factory: pytest.TempPathFactory) -> Task:
     return {**make_task(tmp_path_factory.mktemp("task")), "model": PLAIN}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Processes are forked below, which threads of OpenMP would not survive."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture
-def forked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Spare the processes the import of torch and ESPnet, which takes longer than their training."""
-    monkeypatch.setattr(launch, "START_METHOD", "fork")
 
 
 def train(task: Task, out: Path, *, accumulate: int = 1, max_steps: int = 12, **options: Any) -> Path:
@@ -78,7 +61,7 @@ def assert_same_training(found: Path, wanted: Path, accumulate: int = 1) -> None
         torch.testing.assert_close(ours["model"][name], tensor, rtol=0.01, atol=2e-3)
 
 
-@pytest.mark.usefixtures("forked")
+@pytest.mark.usefixtures("served_processes")
 @pytest.mark.parametrize("accumulate", [1, 3, 4])
 def test_two_processes_train_as_one_does(task: Task, tmp_path: Path, accumulate: int) -> None:
     """1: the batch is shared by sentences; 3: each of three in turn is; 4: two in turn for each process."""
@@ -90,7 +73,7 @@ def test_two_processes_train_as_one_does(task: Task, tmp_path: Path, accumulate:
     assert settings[0] == settings[1]
 
 
-@pytest.mark.usefixtures("forked")
+@pytest.mark.usefixtures("served_processes")
 def test_bfloat16_in_two_processes_learns_too(task: Task, tmp_path: Path) -> None:
     training = dataclasses.replace(TRAINING, bfloat16=True)
     train_model(out=tmp_path / "two", **{**task, "training": training}, cpu_processes=2)
@@ -98,7 +81,7 @@ def test_bfloat16_in_two_processes_learns_too(task: Task, tmp_path: Path) -> Non
     assert steps_of(tmp_path / "two", 1) == pytest.approx(one, rel=0.05)
 
 
-@pytest.mark.usefixtures("forked")
+@pytest.mark.usefixtures("served_processes")
 def test_two_processes_train_a_recogniser_as_one_does(tmp_path: Path) -> None:
     """Whole batches each, so that batch normalisation sees the same; its running means are one process's."""
     quiet = {"dropout": 0.0, "attention_dropout": 0.0, "spec_augment": False}
@@ -113,15 +96,18 @@ def test_two_processes_train_a_recogniser_as_one_does(tmp_path: Path) -> None:
 
 def kill_a_process_after(checkpoint: Path) -> None:
     """Kill the process that this one started last, as soon as ``checkpoint`` is there."""
-    while not checkpoint.exists():
+    deadline = time.monotonic() + 300
+    while not checkpoint.exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     max(multiprocessing.active_children(), key=lambda process: process.pid or 0).kill()
 
 
-@pytest.mark.usefixtures("forked")
+@pytest.mark.usefixtures("served_processes")
 def test_a_training_that_lost_a_process_goes_on_in_another_number(task: Task, tmp_path: Path) -> None:
     out, steps = tmp_path / "out", 160
-    killer = threading.Thread(target=kill_a_process_after, args=[tmp_path / "out.training/2epoch.pth"])
+    killer = threading.Thread(
+        target=kill_a_process_after, daemon=True, args=[tmp_path / "out.training/2epoch.pth"]
+    )
     killer.start()
     with pytest.raises(SynthstError, match="process . of 2 ended with .*goes on"):
         train(task, out, max_steps=steps, accumulate=2, cpu_processes=2)
