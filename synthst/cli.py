@@ -101,12 +101,12 @@ COMMANDS = {  # name -> (module, function, one line of help)
     "table": ("experiments.command", "table", "run an experiment's cells; its table beside the paper's"),
     "plan": ("estimate.command", "plan", "stages, sizes and hours of a recipe: ./run.sh --dry_run true"),
     "switch_plot": ("analysis.switch", "switch_plot", "plot dev BLEU while targets change (Figure 2)"),
-    "page": ("page.command", "page", "one HTML page over all finished experiments below a folder"),
     "entropy": ("analysis.entropy", "entropy", "how sure a model is of its next token (Table 8)"),
     "entropy_table": ("analysis.table8", "entropy_table", "entropies of several models beside the paper's"),
     "curves": ("analysis.curves", "curves", "training loss and its variance over the steps (Figure 1)"),
     "topk": ("analysis.topk", "topk", "BLEU against k in top-k sampling (Figure 3)"),
-    "report": ("commands", "report", "score and compare all models of an experiment; RESULTS.md"),
+    "results": ("commands", "write_results", "score and compare all models of an experiment; RESULTS.md"),
+    "report": ("page.command", "report", "one HTML page over all finished experiments below a folder"),
 }
 
 
@@ -144,7 +144,7 @@ def run_command(name: str, options: Sequence[str]) -> None:
 
     module, function, _ = COMMANDS[name]
     command = getattr(importlib.import_module(f"synthst.{module}"), function)
-    positional = name in ("check", "audit", "table", "page")
+    positional = name in ("check", "audit", "table", "report")
     arguments = complete_flags(command, options)
     auto_cli(command, args=arguments, prog=f"synthst {name}", as_positional=positional)
 

@@ -129,7 +129,7 @@ def translate_set(teacher: Teacher, data: Path, out: Path, *, src: str, tgt: str
     logger.info("%s: %d sentences in %.0f s", out, len(rows), seconds)
 
 
-def report(
+def write_results(
     exp: Path,
     *,
     data: Path,

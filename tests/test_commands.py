@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from toy_task import make_task, write_pairs
 
-from synthst.commands import choose_subset, import_text, report, translate_sets
+from synthst.commands import choose_subset, import_text, translate_sets, write_results
 from synthst.datadir import new_directory
 from synthst.errors import ConfigError, DataError
 from synthst.espnet.train import train_model
@@ -120,7 +120,7 @@ def test_test_sets_are_translated_by_id_and_reported(
     assert not (exp / "taken" / "decode_test").exists()
 
     options = {"data": sets, "test_sets": ["test"], "src": "en", "tgt": "de", "out": tmp_path / "RESULTS.md"}
-    report(exp, **options, title="Toy", command="./run.sh")
+    write_results(exp, **options, title="Toy", command="./run.sh")
     assert "real" in capsys.readouterr().out
     assert "Toy" in (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
     scores = json.loads((student / "decode_test" / "scores.json").read_text(encoding="utf-8"))
@@ -138,7 +138,7 @@ def test_a_changed_model_does_not_keep_its_old_translations(trained: Path, tmp_p
 
 def test_an_experiment_without_models_cannot_be_reported(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds no trained model; run stage 8 first"):
-        report(
+        write_results(
             tmp_path,
             data=tmp_path,
             test_sets=["test"],

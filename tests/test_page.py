@@ -8,7 +8,7 @@ from toy_page import SCORES, SYSTEMS, TEXTS, write_experiments, write_grid, writ
 
 from synthst.errors import ConfigError, DataError
 from synthst.page.clips import Budget
-from synthst.page.command import page
+from synthst.page.command import report
 from synthst.page.figures import find_figures
 from synthst.page.models import find_models
 from synthst.page.sentences import choose_pair, collect_sets, count_wins
@@ -144,19 +144,19 @@ def test_a_table_that_is_broken_is_named(exp: Path, bleu: str) -> None:
 
 
 def test_the_page_is_whole_and_the_same_each_time(exp: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    page(exp)
+    report(exp)
     html = (exp / "index.html").read_text(encoding="utf-8")
     assert "3 models, 1 test sets with sentences, 1 tables, 1 figures" in capsys.readouterr().out
     assert "<script>alert(1)" not in html and "<i>real</i>" not in html
     assert "http:" not in html and "https:" not in html
-    page(exp, out=exp / "again.html")
+    report(exp, out=exp / "again.html")
     assert (exp / "again.html").read_text(encoding="utf-8") == html
 
 
 def test_page_says_what_is_wrong(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no trained model is below .*; run stage 8 first"):
-        page(tmp_path)
+        report(tmp_path)
     with pytest.raises(DataError, match="is no folder"):
-        page(tmp_path / "exp")
+        report(tmp_path / "exp")
     with pytest.raises(ConfigError, match="--sentences 0"):
-        page(tmp_path, sentences=0)
+        report(tmp_path, sentences=0)

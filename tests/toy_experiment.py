@@ -57,7 +57,7 @@ mkdir -p "$exp"
 uses synth && run 2 "teacher" synthst teacher --out "$exp/teacher"
 run 8 "train" synthst train --out "$student_dir" --note "ü [x], $deb_dir"
 run 10 "decode" synthst translate_sets --models "[$student_dir, $exp/teacher]" --test_sets "[test, other]"
-run 11 "score" synthst report --exp "$exp" --data data --tgt de
+run 11 "score" synthst results --exp "$exp" --data data --tgt de
 """
 
 TABLE = """

@@ -84,6 +84,6 @@ decode_test_sets() { # stage 10: by the student, as it was before, and by the te
 }
 
 score() { # stage 11: RESULTS.md
-    run 11 "score" synthst report --exp "$exp" --data "$domain" --test_sets "$test_sets" "${pair[@]}" \
+    run 11 "score" synthst results --exp "$exp" --data "$domain" --test_sets "$test_sets" "${pair[@]}" \
         --out "$workdir/RESULTS.md" --title "$title, $langs, preset $preset" --command "$started_with"
 }

@@ -72,7 +72,7 @@ decode_test_sets() { # stage 10: by the student, and by the teacher if there is 
 }
 
 score() { # stage 11: RESULTS.md
-    run 11 "score" synthst report --exp "$exp" --data "$corpus" --test_sets "$test_sets" "${pair[@]}" \
+    run 11 "score" synthst results --exp "$exp" --data "$corpus" --test_sets "$test_sets" "${pair[@]}" \
         --out "$workdir/RESULTS.md" --title "$title, $langs, preset $preset" --command "$started_with"
 }
 

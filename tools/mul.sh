@@ -114,6 +114,6 @@ decode_test_sets() { # stage 10
 }
 
 score() { # stage 11
-    run 11 "score" synthst report --exp "$exp" --data "$data" --test_sets "[$test_sets]" "${sides[@]}" \
+    run 11 "score" synthst results --exp "$exp" --data "$data" --test_sets "[$test_sets]" "${sides[@]}" \
         --out "$workdir/RESULTS.md" --title "$title, $langs, $others, preset $preset" --command "$started_with"
 }

@@ -120,6 +120,6 @@ decode_test_set() { # stage 10: the speech by student and recogniser, its transc
 }
 
 score() { # stage 11: RESULTS.md
-    run 11 "score" synthst report --exp "$exp" --data "$corpus" --test_sets "$(list "${tests[@]}")" "${pair[@]}" --samples 10 \
+    run 11 "score" synthst results --exp "$exp" --data "$corpus" --test_sets "$(list "${tests[@]}")" "${pair[@]}" --samples 10 \
         --out "$workdir/RESULTS.md" --title "$title, $langs, preset $preset" --command "$started_with"
 }

@@ -55,7 +55,7 @@ class Forecast:
         """Return what a command will write and how long it will take."""
         foretell = FORETOLD.get(command.name)
         out = command.path("out")
-        made = out if out is not None and out.exists() and command.name != "report" else None
+        made = out if out is not None and out.exists() and command.name != "results" else None
         if foretell is None or out is None:
             rows, hours = self._prepared(command, out), 0.0 if made else self._translation(command)
             size = _size(made) if made or rows is None else rows * 2 * self.rates.bytes["sentence"]

@@ -1,4 +1,4 @@
-"""The command `synthst page`: one HTML file over all finished experiments below a folder."""
+"""The command `synthst report`: one HTML file over all finished experiments below a folder."""
 
 import logging
 from pathlib import Path
@@ -15,7 +15,7 @@ from synthst.page.tables import find_tables
 logger = logging.getLogger(__name__)
 
 
-def page(
+def report(
     exp: Path,
     *,
     out: Path | None = None,
@@ -25,10 +25,10 @@ def page(
 ) -> None:
     """Write one HTML page over all trained models, tables and figures below ``exp``; it needs no other file.
 
-    Nothing is run or scored: what `synthst report` and `synthst table` have scored is shown. Of each test set
-    ``sentences`` can be looked at, drawn by ``seed`` if it has more. Speech is put into the page as MP3 until
-    that makes ``audio_megabytes`` of it, where translations differ most first. ``out`` is <exp>/index.html if
-    not given. Raises DataError when no trained model is there.
+    Nothing is run or scored: what `synthst results` and `synthst table` have scored is shown. Of each test
+    set ``sentences`` can be looked at, drawn by ``seed`` if it has more. Speech is put into the page as MP3
+    until that makes ``audio_megabytes`` of it, where translations differ most first. ``out`` is
+    <exp>/index.html if not given. Raises DataError when no trained model is there.
     """
     if sentences < 1 or audio_megabytes < 0:
         found = f"--sentences {sentences}, --audio_megabytes {audio_megabytes}"

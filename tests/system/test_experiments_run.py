@@ -72,7 +72,7 @@ def test_table_runs_every_cell_and_what_they_share_once(
     trained = {call for call in calls if call.startswith("train ")}
     assert trained == {f"train exp/mini/{s}_10_{t}" for s in ("2x2", "6x6") for t in ("real", "synth")}
     assert len([call for call in calls if call.startswith("train ")]) == 4
-    assert not [call for call in calls if call.startswith("report")]
+    assert not [call for call in calls if call.startswith("results")]
     printed = capsys.readouterr().out
     ours = f"{BLEU['real']:.1f} / {BLEU['synth']:.1f} ({BLEU['synth'] - BLEU['real']:+.1f}*)"
     assert [line.split("  ") for line in printed.splitlines()[1:3]][1][-1] == ours

@@ -54,7 +54,7 @@ run 8 "train the student" synthst train --tokens "$data/tokens_$train" --valid_t
     --config "$conf/student.yaml" --ngpu "$ngpu" --num_nodes "$num_nodes" ${seed:+--training.seed "$seed"} --labels "$labels"
 run 10 "decode the test set" synthst translate_sets --models "[$student_dir, $teacher_dir]" --data "$texts" \
     --test_sets "$test_sets" "${pair[@]}" "${search[@]}"
-run 11 "score" synthst report --exp "$exp" --data "$texts" --test_sets "$test_sets" "${pair[@]}" --out "$workdir/RESULTS.md" \
+run 11 "score" synthst results --exp "$exp" --data "$texts" --test_sets "$test_sets" "${pair[@]}" --out "$workdir/RESULTS.md" \
     --title "${own:-LibreOffice help, }$langs, preset $preset" --command "$started_with"
 run 12 "entropy on the test set" synthst entropy --model "$student_dir" --data "$texts/test" "${pair[@]}" "${search[@]}" --out "$student_dir/analysis/entropy_test"
 run 13 "export the student" synthst export --model "$student_dir" --out "$student_dir/export"; pack_student

@@ -144,7 +144,7 @@ def decode_test_set(options: Options) -> None:
 
 @recipe.stage(11, "score")
 def score(options: Options) -> None:
-    commands.report(
+    commands.write_results(
         options.exp,
         data=options.data("corpus"),
         test_sets=["test"],
