@@ -1,6 +1,7 @@
 """An exported model computes in CTranslate2 what it computes in ESPnet, and finds the same translations."""
 
 import copy
+import dataclasses
 import json
 import random
 import shutil
@@ -131,6 +132,25 @@ def test_the_best_by_sum_is_that_of_our_search(seed: int, beam: int, tmp_path: P
     scores = [result.scores[0] for result in found]
     assert scores == pytest.approx([hypothesis.score for hypothesis in wanted], abs=1e-3)
     assert len(set(tokens)) > 1
+
+
+@pytest.mark.parametrize("nbest", [1, 4])
+@pytest.mark.parametrize("limit", [4, 20])
+@pytest.mark.parametrize("seed", range(4))
+def test_those_that_come_first_are_the_same(seed: int, limit: int, nbest: int, tmp_path: Path) -> None:
+    """Ordered by the mean of log probabilities, which shows when a search ends."""
+    model, sources = model_of("pre_norm", seed), draw(16, SRC_VOCABULARY, seed)
+    options = SearchOptions(nbest=nbest, stopping="first_come", max_ratio=0, max_extra=limit)
+    wanted = search(model, sources, options)
+    translator = ctranslate2.Translator(str(save(model, tmp_path)), intra_threads=1)
+    found = translator.translate_batch(
+        [[TOKENS[0][token] for token in source] for source in sources], num_hypotheses=nbest,
+        beam_size=4, length_penalty=1, max_decoding_length=limit, min_decoding_length=0, return_scores=True,
+    )  # fmt: skip
+    tokens = [[tuple(map(TOKENS[1].index, hypothesis)) for hypothesis in one.hypotheses] for one in found]
+    assert tokens == [[hypothesis.tokens for hypothesis in hypotheses] for hypotheses in wanted]
+    shrinking = search(model, sources, dataclasses.replace(options, stopping="shrinking"))
+    assert shrinking != wanted
 
 
 @torch.no_grad()

@@ -54,9 +54,15 @@ def test_an_unknown_kind_is_refused_with_the_known_ones(spec: str) -> None:
     assert all(kind in KNOWN for kind in KINDS)
 
 
-@pytest.mark.parametrize("spec", ["espnet:DIR", "file:TSV"])
-def test_a_kind_without_options_refuses_them(spec: str) -> None:
-    with pytest.raises(ConfigError, match=f"the teacher {spec} takes no options, threads is given"):
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ("espnet:DIR", "espnet:DIR: there is no option 'threads'; give one of stopping"),
+        ("file:TSV", "the teacher file:TSV takes no options, threads is given"),
+    ],
+)
+def test_a_kind_refuses_options_that_it_has_not(spec: str, told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
         load_teacher(spec, SearchSettings(), options={"threads": 2})
 
 

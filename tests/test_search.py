@@ -269,14 +269,16 @@ def test_models_that_cannot_be_searched_are_refused() -> None:
     with pytest.raises(ConfigError, match="call model.eval"):
         model = tiny_model(0, use_sdpa=True).train()
         search(model, [[3]], SearchOptions())
-    with pytest.raises(ConfigError, match="at most the vocabulary of 14"):
-        search(tiny_model(0), [[3]], SearchOptions(beam=15))
+    for options in (SearchOptions(beam=15), SearchOptions(beam=8, stopping="first_come")):
+        with pytest.raises(ConfigError, match="at most the vocabulary of 14"):
+            search(tiny_model(0), [[3]], options)
 
 
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"beam": 0}, {"nbest": 5}, {"length_normalisation": "sum"}, {"max_ratio": -1}, {"top_k": -1},
+        {"beam": 0}, {"nbest": 5}, {"length_normalisation": "sum"}, {"stopping": "late"},
+        {"max_ratio": -1}, {"top_k": -1},
         {"temperature": 0}, {"dtype": "float16"}, {"batch_tokens": 0}, {"max_ratio": 0, "max_extra": 0},
     ],
 )  # fmt: skip

@@ -7,7 +7,7 @@ import pytest
 import torch
 from toy_task import make_sentences, make_task
 
-from synthst.errors import DataError
+from synthst.errors import ConfigError, DataError
 from synthst.espnet.train import train_model
 from synthst.teacher.espnet import EspnetTeacher
 from synthst.teacher.kinds import load_teacher
@@ -82,6 +82,19 @@ def test_the_identity_is_of_the_content_not_of_the_place(model: Path, tmp_path: 
     torch.save(states, copy / "model.pth")
     changed = EspnetTeacher(copy, settings).identity
     assert [key for key in identity if changed[key] != identity[key]] == ["weights_sha256"]
+
+
+def test_how_a_beam_ends_is_part_of_the_identity(model: Path) -> None:
+    spec, settings = f"espnet:{model}", SearchSettings()
+    teachers = {
+        stopping: load_teacher(spec, settings, options={"stopping": stopping})
+        for stopping in ("shrinking", "first_come")
+    }
+    identity = EspnetTeacher(model, settings).identity
+    assert teachers["shrinking"].identity == identity
+    assert teachers["first_come"].identity == {**identity, "stopping": "first_come"}
+    with pytest.raises(ConfigError, match="stopping"):
+        load_teacher(spec, settings, options={"stopping": "late"})
 
 
 def test_the_teacher_is_loaded_by_its_kind(model: Path) -> None:

@@ -2,7 +2,8 @@
 
 The order of events is that of ESPnet's BeamSearch with ``maxlenratio`` other than 0: at every step
 the best ``beam`` extensions of a sentence's running hypotheses are taken, those that end leave, and
-at the maximum length all end. Sentences whose result can no longer change leave the batch. Every
+at the maximum length all end. By option the next best take the places of those that end, see
+`SearchOptions`. Sentences whose result can no longer change leave the batch. Every
 decision is made on tensors for the whole batch; tokens become lists when a sentence is done.
 """
 
@@ -34,6 +35,8 @@ class _Batch:
     """Of running hypotheses, -inf for none, (sentences, width)."""
     tokens: Tensor
     """Of running hypotheses, (sentences, width, longest)."""
+    ended: Tensor
+    """How many hypotheses have ended, (sentences, 1)."""
     best_rank: Tensor
     """Of finished hypotheses what they are ordered by, descending, -inf for none, (sentences, nbest)."""
     best_normalised: Tensor
@@ -114,7 +117,8 @@ def search_encoded(
 def _check(decoder: StepDecoder, options: SearchOptions, keys: Tensor | None) -> None:
     if options.sampling and keys is None:
         raise ConfigError("sampling needs a key for every sentence; pass keys=")
-    for name, wanted in (("beam", options.beam), ("top_k", options.top_k)):
+    candidates = "beam, doubled" if options.first_come else "beam"
+    for name, wanted in ((candidates, _candidates(options)), ("top_k", options.top_k)):
         if wanted > decoder.vocabulary:
             raise ConfigError(
                 f"search option {name}: at most the vocabulary of {decoder.vocabulary}, found {wanted}"
@@ -135,6 +139,7 @@ def _begin(encoded: Tensor, lengths: Tensor, options: SearchOptions, keys: Tenso
         keys=torch.zeros(sentences, dtype=torch.int64, device=device) if keys is None else keys.to(device),
         scores=scores,
         tokens=lengths_found.new_zeros(sentences, width, max(limits)),
+        ended=lengths_found.new_zeros(sentences, 1),
         best_rank=best,
         best_normalised=best.clone(),
         best_score=best.clone(),
@@ -160,10 +165,13 @@ def _advance(
     at_limit = batch.max_length == step + 1
     ended = tokens == eos
     stops = (ended | at_limit) & (scores != MINUS_INFINITY)
+    stops[:, options.width :] = False
     if bool(stops.any()):
         _finish(batch, scores, stops, ended, at_limit, step, options)
     scores = scores.masked_fill(stops, MINUS_INFINITY)
-    if not options.sampling:
+    if options.first_come:
+        scores, tokens, parents = _replace_ended(batch, scores, tokens, parents, ended, options)
+    elif not options.sampling:
         scores.masked_fill_(_rank_bound(scores, batch, options) <= batch.best_rank[:, -1:], MINUS_INFINITY)
     batch.scores = scores
     return tokens, _parents_of_running(scores, parents)
@@ -172,11 +180,31 @@ def _advance(
 def _best_extensions(
     batch: _Batch, log_probs: Tensor, step: int, options: SearchOptions
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return scores, tokens and parents of the best extensions of each sentence, (sentences, beam) each."""
-    values, tokens = _largest(log_probs, options.beam)
+    """Return scores, tokens and parents of each sentence's best extensions, (sentences, candidates) each."""
+    count = _candidates(options)
+    values, tokens = _largest(log_probs, count)
     totals = (batch.scores[:, : log_probs.size(1)].unsqueeze(2) + values).flatten(1)
-    scores, places = totals.topk(options.beam, dim=1)
-    return scores, tokens.flatten(1).gather(1, places), places // options.beam
+    scores, places = totals.topk(count, dim=1)
+    return scores, tokens.flatten(1).gather(1, places), places // count
+
+
+def _candidates(options: SearchOptions) -> int:
+    """Return how many extensions are looked at: if all of the beam end, as many take their places."""
+    return options.beam * (2 if options.first_come else 1)
+
+
+def _replace_ended(
+    batch: _Batch, scores: Tensor, tokens: Tensor, parents: Tensor, ended: Tensor, options: SearchOptions
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Go on with the best candidates that did not end; return their scores, tokens and parents.
+
+    None goes on when ``beam`` hypotheses have ended, or when none can become one of the n-best.
+    """
+    scores, places = scores.masked_fill(ended, MINUS_INFINITY).topk(options.beam, dim=1)
+    batch.tokens = batch.tokens.gather(1, places.unsqueeze(2).expand(-1, -1, batch.tokens.size(2)))
+    hopeless = _rank_bound(scores[:, :1], batch, options) <= batch.best_rank[:, -1:]
+    scores.masked_fill_((batch.ended >= options.beam) | hopeless, MINUS_INFINITY)
+    return scores, tokens.gather(1, places), parents.gather(1, places)
 
 
 def _largest(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
@@ -222,9 +250,10 @@ def _finish(
 ) -> None:
     """Put those who stop among the n-best of their sentence."""
     # At the limit ESPnet appends an eos to all, also after an eos, and counts it.
-    mean = options.length_normalisation == "mean"
-    normalised = scores / (step + 1 + at_limit.long()) if mean else scores
-    in_order = -torch.arange(options.width, device=scores.device).expand_as(scores).float()
+    length = step + 1 if options.first_come else step + 1 + at_limit.long()
+    normalised = scores / length if options.length_normalisation == "mean" else scores
+    batch.ended = batch.ended + stops.sum(1, keepdim=True)
+    in_order = -torch.arange(scores.size(1), device=scores.device).expand_as(scores).float()
     rank = in_order if options.sampling else normalised
     ranks = torch.cat([batch.best_rank, rank.masked_fill(~stops, MINUS_INFINITY)], dim=1)
     batch.best_rank, places = ranks.sort(dim=1, descending=True, stable=True)

@@ -6,6 +6,7 @@ from typing import Literal, get_args
 from synthst.errors import ConfigError
 
 Normalisation = Literal["none", "mean"]
+Stopping = Literal["shrinking", "first_come"]
 DTYPES = ("float32", "bfloat16")
 
 
@@ -19,6 +20,11 @@ class SearchOptions:
     encoder's output length (in translation the source tokens and one sos). So ESPnet's
     ``maxlenratio: r`` is ``max_ratio=r, max_extra=0``, its ``maxlenratio: -c`` is ``max_ratio=0,
     max_extra=c``, and its 0 has no counterpart: that stops by a rule of thumb (``end_detect``).
+    ``stopping`` says what becomes of a beam when hypotheses end. ``shrinking``, ESPnet's rule: it goes on
+    with the others, until none of them can become one of the n-best. ``first_come``, CTranslate2's rule: the
+    next best take their places, until ``beam`` hypotheses have ended; one that is cut off counts no eos.
+    (Kasai et al., "A Call for Clarity in Beam Search: How It Works and When It Stops", 2022, tell the two
+    apart.)
     """
 
     beam: int = 4
@@ -26,6 +32,7 @@ class SearchOptions:
     nbest: int = 1
     """Hypotheses returned, best first; when sampling, independent samples in the order drawn."""
     length_normalisation: Normalisation = "mean"
+    stopping: Stopping = "shrinking"
     min_length: int = 0
     """Tokens before eos may come; 1 rules the empty hypothesis out."""
     max_ratio: float = 1.5
@@ -52,19 +59,20 @@ class SearchOptions:
         )
         _require(self.temperature > 0, "temperature", "above 0", self.temperature)
         _require(self.sampling or self.nbest <= self.beam, "nbest", f"at most beam = {self.beam}", self.nbest)
-        known = get_args(Normalisation)
-        _require(
-            self.length_normalisation in known,
-            "length_normalisation",
-            f"one of {', '.join(known)}",
-            self.length_normalisation,
-        )
+        for name, kind in (("length_normalisation", Normalisation), ("stopping", Stopping)):
+            known = get_args(kind)
+            _require(getattr(self, name) in known, name, f"one of {', '.join(known)}", getattr(self, name))
         _require(self.dtype in DTYPES, "dtype", f"one of {', '.join(DTYPES)}", self.dtype)
 
     @property
     def sampling(self) -> bool:
         """Tell whether tokens are drawn."""
         return self.top_k > 0
+
+    @property
+    def first_come(self) -> bool:
+        """Tell whether the next best take the places of those that end."""
+        return self.stopping == "first_come" and not self.sampling
 
     @property
     def width(self) -> int:

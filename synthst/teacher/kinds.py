@@ -63,9 +63,9 @@ def load_teacher(
     """Load the teacher that ``spec``, KIND:PLACE, names.
 
     ``data`` and ``src`` tell a file of translations what it will be asked for; ``src`` and ``tgt`` tell a
-    multilingual model its languages. ``options`` are the kind's own: those of Ct2Options, HfOptions or
-    LlmOptions. Only the kind that is named is imported. Raises ConfigError for an unknown kind or option, and
-    when the kind's library is not installed.
+    multilingual model its languages. ``options`` are the kind's own: those of EspnetOptions,
+    Ct2Options, HfOptions or LlmOptions. Only the kind that is named is imported. Raises ConfigError for an
+    unknown kind or option, and when the kind's library is not installed.
     """
     kind, _, place = spec.partition(":")
     if kind not in KINDS or not place:
@@ -79,12 +79,12 @@ def load_teacher(
         from synthst.teacher.llm import LlmTeacher
 
         return LlmTeacher(Path(place), settings, src=src, tgt=tgt, options=given)
+    if kind == "espnet":
+        from synthst.teacher.espnet import EspnetOptions, EspnetTeacher
+
+        return EspnetTeacher(Path(place), settings, device, fill_options(EspnetOptions, given, spec))
     if given:
         raise ConfigError(f"the teacher {spec} takes no options, {', '.join(map(str, given))} is given")
-    if kind == "espnet":
-        from synthst.teacher.espnet import EspnetTeacher  # it brings torch, which the others do without
-
-        return EspnetTeacher(Path(place), settings, device)
     from synthst.teacher.file import FileTeacher
 
     return FileTeacher(Path(place), settings, data=data, src=src)
