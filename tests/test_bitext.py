@@ -2,7 +2,9 @@
 
 import gzip
 import os
+import shlex
 import shutil
+import subprocess
 import sys
 from hashlib import md5
 from pathlib import Path
@@ -238,7 +240,28 @@ def test_the_command_reads_its_list_from_a_file(tmp_path: Path) -> None:
     assert len(read(tmp_path / "out/train/text.en")) == 7
 
 
-@pytest.mark.skipif(not os.environ.get("MTDATA_COMMAND"), reason="MTDATA_COMMAND names no mtdata")
+real_mtdata = pytest.mark.skipif(
+    not os.environ.get("MTDATA_COMMAND"), reason="MTDATA_COMMAND names no mtdata"
+)
+
+
+@real_mtdata
+def test_mtdata_knows_every_corpus_of_our_recipes() -> None:
+    listed = {
+        corpus
+        for path in Path(__file__).parents[1].glob("egs/*/mt1/conf/full/mtdata.recipes*.yml")
+        for corpus in read_recipe(path).sets
+    }
+    assert len(listed) > 30
+    known: set[str] = set()
+    for pair in {"-".join(sorted(corpus.split("-")[-2:])) for corpus in listed}:
+        command = [*shlex.split(os.environ["MTDATA_COMMAND"]), "list", "-l", pair, "-id"]
+        found = subprocess.run(command, check=True, capture_output=True, text=True)
+        known.update(found.stdout.split())
+    assert listed <= known
+
+
+@real_mtdata
 def test_mtdata_itself_makes_what_we_read(tmp_path: Path) -> None:
     url = "http://www.statmt.org/europarl/v10/training/europarl-v10.de-en.tsv.gz"
     digest = md5(url.encode()).hexdigest()

@@ -5,4 +5,4 @@ if [[ ! -x "$root/.venv/bin/synthst" ]]; then
     echo "path.sh: $root/.venv is not there yet; run tools/setup.sh" >&2
     exit 1
 fi
-export PATH="$root/.venv/bin:$PATH" PYTHONUNBUFFERED=1
+export PATH="$root/.venv/bin:$PATH:$root/.uv/bin" PYTHONUNBUFFERED=1
