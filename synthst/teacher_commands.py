@@ -21,6 +21,8 @@ from synthst.tokens import write_tokens
 
 logger = logging.getLogger(__name__)
 
+COMPUTED_HERE = ("espnet", "ct2", "hf")  # kinds of teacher that use this machine's GPUs
+
 type Options = dict[str, str | int | float | bool | list[str]]
 
 
@@ -139,8 +141,8 @@ def decode(
 
     Multilingual teachers want ``tgt``; ``teacher_options`` are those of the teacher's kind. ``shard`` I/N is
     the I-th of N shares, for job arrays. ``cluster`` is local[:N], slurm[:FILE.yaml] or tcp://HOST:PORT, see
-    `synthst.cluster`. With ``check`` nothing is decoded: the store's completeness is told, and
-    sentences that lack are an error.
+    `synthst.cluster`; several GPUs of this machine have a worker each without it. With ``check`` nothing is
+    decoded: the store's completeness is told, and sentences that lack are an error.
     """
     if not check:
         device = "cuda" if ngpu else "cpu"
@@ -148,8 +150,11 @@ def decode(
             teacher, search, data=data, src=src, tgt=tgt, device=device, options=teacher_options
         )
         fill = partial(decode_corpus, part_tokens=part_tokens, part_sentences=part_sentences, shard=shard)
+        loaded = load()
+        if ngpu > 1 and not cluster and loaded.identity.get("kind") in COMPUTED_HERE:
+            cluster = "local"
         workers = TeacherCluster(Cluster(cluster, gpus=ngpu), load) if cluster else None
-        fill(load(), data, out, src=src, cluster=workers)
+        fill(loaded, data, out, src=src, cluster=workers)
     found = check_store(out, text_path(data, src))
     if found.missing and (check or shard == "1/1"):
         raise DataError(f"{out}: {found}; decode {data} again without --check, it goes on where it stopped")

@@ -2,15 +2,18 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from fake_teacher import write_data
 from toy_task import MODEL, TRAINING, make_task, write_pairs
 
+from synthst import teacher_commands
 from synthst.datadir import new_directory, read_info
 from synthst.errors import ConfigError, DataError
 from synthst.espnet.train import train_model
 from synthst.info import write_info
+from synthst.teacher.cluster import TeacherCluster
 from synthst.teacher.file import FileTeacher
 from synthst.teacher.protocol import SearchSettings
 from synthst.teacher_commands import decode, find_teacher, make_teacher
@@ -124,6 +127,41 @@ def test_two_shards_fill_one_store(data: Path, tmp_path: Path, capsys: pytest.Ca
         decode(f"file:{tsv}", data, tmp_path / "store", src="en", part_sentences=3, shard=shard)
         told.append(capsys.readouterr().out)
     assert "11 of 20 sentences" in told[0] and "20 of 20 sentences" in told[1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "ngpu", "cluster", "wanted"),
+    [
+        ("espnet", 2, None, ("local", ("0", "1"))),
+        ("espnet", 2, "local:4", ("local:4", ("0", "1"))),
+        ("espnet", 1, None, None),
+        ("llm", 2, None, None),
+    ],
+)
+def test_every_gpu_has_a_worker(
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    ngpu: int,
+    cluster: str | None,
+    wanted: object,
+) -> None:
+    given: list[TeacherCluster | None] = []
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(
+        teacher_commands, "load_teacher", lambda *_, **__: SimpleNamespace(identity={"kind": kind})
+    )
+
+    def stop(*_: object, cluster: TeacherCluster | None, **__: object) -> None:
+        given.append(cluster)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(teacher_commands, "decode_corpus", stop)
+    with pytest.raises(KeyboardInterrupt):
+        decode(f"{kind}:x", data, tmp_path / "store", src="en", ngpu=ngpu, cluster=cluster)
+    (found,) = given
+    assert (found and (found.cluster.address, found.cluster.devices)) == wanted
 
 
 def test_options_are_kept_with_the_teacher_and_reach_its_kind(data: Path, tmp_path: Path) -> None:

@@ -106,11 +106,12 @@ class Forecast:
                 rows, parts = self.rows(data / name), self._models.get(model)
                 if rows is None or parts is None:
                     return None
-                hours += self._search_hours(command, parts, rows)
+                hours += self._search_hours(command, parts, rows, processes=1)
         return hours
 
-    def _search_hours(self, command: Command, parts: Parts, rows: int) -> float:
-        device, count = self.device(command)
+    def _search_hours(self, command: Command, parts: Parts, rows: int, processes: int | None = None) -> float:
+        device, _ = self.device(command)
+        count = processes or int(command.settings.get("ngpu") or 0) or 1
         length = self.rates.tokens_per_sentence
         beam = int((command.settings.get("search") or {}).get("beam", 4))
         return rows * parts.decode_flops(length, length, beam) / device.decode_flops / count / 3600

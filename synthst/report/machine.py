@@ -11,6 +11,8 @@ from synthst import __version__
 
 PACKAGES = ("torch", "espnet", "sacrebleu")
 
+CODE = (":(top)synthst", ":(top)conf", ":(top)tools", ":(top,glob)egs/*/*/conf/**", ":(top,glob)egs/*/*/*.sh")
+
 
 def describe_machine() -> str:
     """Return the processor, the usable cores, the memory in GiB and, when there are any, the GPUs."""
@@ -50,12 +52,12 @@ def _gpus() -> list[str]:
 
 
 def _commit(file: Path) -> str:
-    """Return the commit of the checkout that tracks ``file``, marked when its folder differs from it."""
+    """Return the commit of the checkout that tracks ``file``, marked when code or settings differ from it."""
     git = ("git", "-C", str(file.parent))
     if not _output(*git, "ls-files", "--error-unmatch", "--", file.name):
         return "-"
     commit = _output(*git, "rev-parse", "--short=10", "HEAD").strip()
-    changes = _output(*git, "status", "--porcelain", "--untracked-files=no", "--", ".").strip()
+    changes = _output(*git, "status", "--porcelain", "--untracked-files=no", "--", *CODE).strip()
     return f"{commit} with changes" if commit and changes else commit or "-"
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # LibreOffice's help texts: a small MT student on a teacher's translations, or on the human references.
 #
-# Usage: ./run.sh [--stage N] [--stop_stage M] [--option value ...]   Paths are relative to this folder.
+# Usage: ./run.sh [--stage N] [--stop_stage M] [--dry_run true] [--num_nodes M] [--option value ...]   Paths are relative to this folder.
 #   --langs en-de     en-{de,es,fr,ru} or a reverse, e.g. de-en
 #   --targets synth   real (references) | synth (the teacher's) | synth_mono (and those of sources outside --subset)
 #   --student 2x2     2x2 | 6x6 | 24x6 encoder x decoder layers
@@ -9,7 +9,7 @@
 #   --teacher own     own (trained on all help texts) | general (and other domains) | espnet:DIR ct2:DIR hf:NAME llm:YAML file:TSV
 #   --decode beam4    how the teacher searches: conf/decode_<name>.yaml at the top of the repository
 #   --choose NAME     which translations: conf/targets_<name>.yaml there (mbr, mild, strict); by default the best scored
-#   --test_sets "[test]"  data directories beside or relative to the corpus, "[test, ../handbook/test]", or sacreBLEU's names
+#   --test_sets "[test]"  data directories beside or relative to the corpus, "[test, ../handbook/test]" (with --teacher general), or sacreBLEU's names
 #   --preset full     full (the paper's width, for a GPU) | mini (minutes on two CPU cores)
 #   --corpus DIR      your own train, dev and test data directories, in any languages, instead of the help texts
 #   --conf DIR (by default conf/<preset>)   --ngpu 0   --seed N (of the training)   --deb_dir DIR (where there is no apt)   --workdir .

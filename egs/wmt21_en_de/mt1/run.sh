@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # WMT21 English-German: students on the translations of a teacher that knows far more (the paper's Tables 2 and 6).
 #
-# Usage: ./run.sh [--stage N] [--stop_stage M] [--option value ...]   Paths are relative to this folder.
+# Usage: ./run.sh [--stage N] [--stop_stage M] [--dry_run true] [--num_nodes M] [--option value ...]   Paths are relative to this folder.
 #   --targets synth       real (references) | synth (the teacher's) | synth_mono (and those of sources outside --subset)
 #   --student 2x2         2x2 | 6x6 | 24x6 encoder x decoder layers
 #   --subset all          training sentences whose references the student may see: 500000, 5000000, or all
@@ -9,7 +9,7 @@
 #   --decode beam4        how it searches: conf/decode_<name>.yaml at the top of the repository
 #   --choose NAME         which translations: conf/targets_<name>.yaml there (mbr, mild, strict); by default the best scored
 #   --test_sets "[test]"  [ted, medical, law] too; data directories beside or relative to the corpus, or sacreBLEU's names
-#   --preset full         full (the paper's, for GPUs) | mini (News Commentary only, small models)
+#   --preset full         full (the paper's, for GPUs) | mini (News Commentary to train on, all test sets, small models)
 #   --downloads DIR       corpora, by default <workdir>/downloads; those that need a form are put there by hand, see README.md
 #   --mtdata COMMAND      how to call mtdata, by default through uv; without a network stage 1 goes on from what DIR holds
 #   --conf DIR (by default conf/<preset>)   --ngpu 0   --seed N (of the training)   --workdir . (for data, exp and RESULTS.md)
