@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from synthst.dump_parts import DumpOptions, write_part
 from synthst.errors import DataError
+from synthst.processes import forked_pool
 from synthst.speechdir import Utterance
 
 logger = logging.getLogger(__name__)
@@ -64,22 +65,14 @@ def _collect(running: dict[Future[None], int], progress: "Progress") -> None:
 
 @contextmanager
 def _pool(workers: int, *, needs_torch: bool) -> Iterator[ProcessPoolExecutor]:
-    """Start processes by fork, and kill them when the block raises."""
-    others = multiprocessing.active_children()
-    context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(workers, context, _start_worker, (needs_torch,)) as pool:
-        try:
+    try:
+        with forked_pool(workers, _start_worker, (needs_torch,)) as pool:
             yield pool
-        except BaseException as error:
-            for process in set(multiprocessing.active_children()) - set(others):
-                process.kill()
-            pool.shutdown(cancel_futures=True)
-            if isinstance(error, BrokenProcessPool):
-                raise DataError(
-                    "a process that wrote audio was killed, for lack of memory perhaps; "
-                    "run again with fewer workers, it goes on from here"
-                ) from error
-            raise
+    except BrokenProcessPool as error:
+        raise DataError(
+            "a process that wrote audio was killed, for lack of memory perhaps; "
+            "run again with fewer workers, it goes on from here"
+        ) from error
 
 
 def _start_worker(needs_torch: bool) -> None:

@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -33,6 +34,7 @@ REQUIRED = {"README.md", "config.yaml", "model.pth", "tgt.model", "train.json"}
 UNCOMPRESSED = {"model.pth", "feats_stats.npz"}  # weights do not get smaller
 FIRST_DATE = (1980, 1, 1, 0, 0, 0)  # no time of packing: the same content makes the same bytes
 CHUNK_BYTES = 2**20
+DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError)
 
 
 def write_packfile(out: Path, files: Mapping[str, Path | str], about: Mapping[str, Any]) -> bool:
@@ -74,7 +76,7 @@ def read_manifest(pack: Path) -> dict[str, Any]:
             manifest = json.loads(archive.read(MANIFEST))
             found, listed, form = set(archive.namelist()), set(manifest["files"]), manifest["format"]
             name = manifest["name"]
-        except (ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        except (ValueError, KeyError, TypeError, *DAMAGED) as error:
             raise DataError(f"{pack}: {MANIFEST} cannot be read ({error}); fetch the file again") from error
     if form != FORMAT:
         raise DataError(f"{pack} is of format {form}, wanted is {FORMAT}; take a newer release of synthst")
@@ -128,7 +130,7 @@ def _extract(pack: Path, manifest: Mapping[str, Any], folder: Path) -> None:
             try:
                 with archive.open(name) as packed, (folder / name).open("wb") as file:
                     shutil.copyfileobj(packed, file, CHUNK_BYTES)
-            except zipfile.BadZipFile as error:
+            except DAMAGED as error:
                 raise DataError(f"{pack} is damaged ({error}); fetch it again") from error
             if _describe(folder / name) != told:
                 raise DataError(f"{pack}: {name} is not what the manifest says; fetch the file again")

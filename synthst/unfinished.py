@@ -1,6 +1,8 @@
 """Make a directory over several runs: what a stopped one left is gone on with, by one process at a time."""
 
+import errno
 import fcntl
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -10,6 +12,9 @@ from pathlib import Path
 from synthst.atomic import unwritable
 from synthst.errors import DataError
 
+logger = logging.getLogger(__name__)
+
+NO_LOCKS = (errno.EBADF, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 LOCK_SECONDS = 10.0  # the workers of a killed run need a moment to notice
 
 
@@ -20,6 +25,22 @@ def unfinished_directory(out: Path) -> Iterator[Path]:
     Otherwise it stays. Raises DataError when another process writes there, or the place is not writable.
     """
     folder = out.parent / f".{out.name}.unfinished"
+    with alone_in(folder):
+        yield folder
+        if os.path.lexists(out):
+            raise DataError(f"{out} came into being meanwhile; remove it and run again")
+        sync_folder(folder)
+        folder.rename(out)
+        sync_folder(out.parent)
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Make a directory if it is not there, and lock it for this process while the block runs.
+
+    Raises DataError when another process has it, or the place is not writable. Where the file system cannot
+    lock directories, as over some networks, it is not locked.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -27,12 +48,7 @@ def unfinished_directory(out: Path) -> Iterator[Path]:
         raise unwritable(folder, error) from error
     try:
         _lock(descriptor, folder)
-        yield folder
-        if os.path.lexists(out):
-            raise DataError(f"{out} came into being meanwhile; remove it and run again")
-        sync_folder(folder)
-        folder.rename(out)
-        sync_folder(out.parent)
+        yield
     finally:
         os.close(descriptor)
 
@@ -48,6 +64,11 @@ def _lock(descriptor: int, folder: Path) -> None:
             if time.monotonic() > give_up:
                 raise DataError(f"{folder} is in use; wait for the process that writes there") from error
             time.sleep(0.05)
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+            logger.warning("%s cannot be locked (%s): let one process write there", folder, error.strerror)
+            break
     if not (folder.exists() and os.path.samestat(os.fstat(descriptor), os.stat(folder))):
         raise DataError(f"{folder} was finished or removed by another process meanwhile; run again")
 

@@ -80,6 +80,7 @@ def dask_processes(folder: Path, names: Sequence[str]) -> Iterator[Processes]:
     receiving, sending = process_server().Pipe(duplex=False)
     scheduler = process_server().Process(target=run_scheduler, args=(sending,), daemon=True)
     scheduler.start()
+    assert receiving.poll(300), "the scheduler did not start"
     processes = Processes(receiving.recv(), scheduler, folder)
     for name in names:
         processes.add(name)

@@ -48,4 +48,7 @@ def run_and_die(work: Callable[[], object], arrange: Callable[[pytest.MonkeyPatc
 
     process = start(target)
     process.join(SECONDS)
+    if process.is_alive():
+        process.kill()
+        process.join()
     return process.exitcode

@@ -21,6 +21,7 @@ LAYERS = [
         "sampling",
         "speechtables",
         "unfinished",
+        "processes",
         "datadir",
         "packfile",
     },

@@ -1,8 +1,6 @@
 """Measure each pair by itself: length ratio, repetition, copied words, agreement with the reference."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
@@ -10,6 +8,7 @@ from numpy.typing import NDArray
 from sacrebleu.metrics.chrf import CHRF
 
 from synthst.audit.words import is_word
+from synthst.processes import forked_pool
 
 Floats = NDArray[np.float64]
 
@@ -70,7 +69,7 @@ def in_processes(measure: Callable[..., NDArray[Any]], *columns: Sequence[str], 
     pieces = [[column[at : at + size] for column in columns] for at in range(0, len(columns[0]), size)]
     if workers == 1 or len(pieces) == 1:
         return measure(*columns)
-    with ProcessPoolExecutor(workers, get_context("fork")) as pool:
+    with forked_pool(workers) as pool:
         return np.concatenate(list(pool.map(measure, *zip(*pieces, strict=True))))
 
 

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from synthst.corpora.compressed import damage_told
 from synthst.corpora.segments import TO_THE_END, Segment, check_count, shown, write_segments
 from synthst.datadir import is_made, new_directory, write_info
 from synthst.errors import DataError
@@ -92,7 +93,7 @@ def read_tsv(path: Path, wanted: Sequence[str]) -> Iterator[Row]:
         file = path.open(encoding="utf-8", newline="\n")
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}; download and unpack the corpus") from error
-    with file:
+    with file, damage_told(path, (UnicodeDecodeError, csv.Error)):
         rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
         if lacking := [name for name in wanted if name not in (rows.fieldnames or ())]:
             raise DataError(f"{path} has no column {lacking[0]}; it has {', '.join(rows.fieldnames or ())}")

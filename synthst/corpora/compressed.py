@@ -41,9 +41,26 @@ def open_bytes(name: str) -> Iterator[IO[bytes]]:
             opener = _OPENERS.get(Path(inner).suffix)
             yield stack.enter_context(opener(raw)) if opener else raw
     except _DAMAGED as error:
-        raise DataError(f"{path} is cut short or damaged ({error}); remove it and fetch it again") from error
+        raise _damaged(path, error) from error
     except FileNotFoundError as error:
         raise DataError(f"{path} is not there; put it there, or name another file") from error
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise _damaged(path, error) from error  # bz2's
+
+
+@contextmanager
+def damage_told(path: Path, errors: tuple[type[Exception], ...] = (UnicodeDecodeError,)) -> Iterator[None]:
+    """Make a DataError of ``errors``, a byte that is not UTF-8 for one, in the block."""
+    try:
+        yield
+    except errors as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> DataError:
+    return DataError(f"{path} is cut short or damaged ({error}); remove it and fetch it again")
 
 
 def read_lines(name: str) -> Iterator[str | None]:

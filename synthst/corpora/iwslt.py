@@ -52,7 +52,8 @@ def prepare_iwslt(
     _check_same_lines(folder / stem, texts)
     if not is_made(speech, made_by):
         _write_speech(speech, folder, stem, set_name, list(texts[tgt]), made_by)
-    _write_references(out, texts, set_name, made_by, (bounds or {}).get(set_name))
+    if not is_made(out, made_by):
+        _write_references(out, texts, set_name, made_by, (bounds or {}).get(set_name))
 
 
 def find_folder(source: Path, set_name: str) -> Path:

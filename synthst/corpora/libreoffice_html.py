@@ -1,13 +1,11 @@
 """Read the paragraphs of LibreOffice's help pages, which are HTML files inside Debian packages."""
 
 import logging
-import multiprocessing
 import os
 import re
 import time
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from html.parser import HTMLParser
 from itertools import batched
 from pathlib import Path
@@ -17,6 +15,7 @@ from tqdm import tqdm
 
 from synthst.corpora.debian import read_members
 from synthst.errors import DataError
+from synthst.processes import forked_pool
 
 logger = logging.getLogger(__name__)
 
@@ -168,8 +167,7 @@ def _parse_jobs(jobs: Iterable[_Job], workers: int) -> Iterator[dict[str, list[P
     if workers == 1:
         yield from map(_parse_job, jobs)
         return
-    # fork: a recipe written as a plain script, without a __main__ guard, works too
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("fork")) as pool:
+    with forked_pool(workers) as pool:
         yield from pool.map(_parse_job, jobs)
 
 

@@ -3,13 +3,11 @@
 import ctypes
 import json
 import logging
-import multiprocessing
 import os
 import shutil
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
@@ -26,6 +24,7 @@ from synthst.audio import resample
 from synthst.corpora.espeak import Pcm, hash_number, load_espeak
 from synthst.dump_parts import encode_flac, to_pcm
 from synthst.errors import DataError
+from synthst.processes import forked_pool
 from synthst.tables import read_table, write_table
 from synthst.unfinished import unfinished_directory
 
@@ -89,9 +88,8 @@ def _speak_missing(
     missing: Sequence[tuple[Path, tuple[Utterance, ...]]], sound: Sound, workers: int
 ) -> Iterator[int]:
     """Speak parts in forked processes, also if it is one: espeak-ng is never loaded in this process."""
-    context = multiprocessing.get_context("fork")
     try:
-        with ProcessPoolExecutor(workers, context, _end_with_parent) as pool:
+        with forked_pool(workers, _end_with_parent) as pool:
             yield from pool.map(partial(_speak_part, sound=sound), missing)
     except BrokenProcessPool as error:
         raise DataError(

@@ -1,13 +1,11 @@
 """Unpack the speech of Beneath a Steel Sky to wav files, in parallel."""
 
 import logging
-import multiprocessing
 import os
 import time
 import wave
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from itertools import batched
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from tqdm import tqdm
 
 from synthst.corpora.steel_sky_files import MIN_CLIP_BYTES, RATE, SkyFiles, read_samples
 from synthst.errors import DataError
+from synthst.processes import forked_pool
 
 logger = logging.getLogger(__name__)
 
@@ -61,8 +60,7 @@ def _run_jobs(jobs: Iterable[_Job], workers: int) -> Iterator[list[int]]:
     if workers == 1:
         yield from map(_run_job, jobs)
         return
-    # fork: a recipe written as a plain script, without a __main__ guard, works too
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("fork")) as pool:
+    with forked_pool(workers) as pool:
         yield from pool.map(_run_job, jobs)
 
 

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from synthst.corpora.compressed import damage_told
 from synthst.corpora.segments import Segment, check_count, shown, write_segments
 from synthst.datadir import is_made, new_directory, write_info
 from synthst.errors import DataError
@@ -56,7 +57,7 @@ def prepare_tedlium(
 
 def read_stm(path: Path, lang: str, counts: Counter[str]) -> Iterator[Segment]:
     """Yield the transcribed segments of a talk. Raises DataError for a line of another form."""
-    with path.open(encoding="utf-8", newline="\n") as file:
+    with path.open(encoding="utf-8", newline="\n") as file, damage_told(path):
         for number, line in enumerate(file):
             fields = line.split(maxsplit=6)
             try:

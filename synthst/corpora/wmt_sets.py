@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection, Hashable, Iterator
 from xml.etree import ElementTree
 
-from synthst.corpora.compressed import open_bytes
+from synthst.corpora.compressed import archive_of, damage_told, open_bytes
 from synthst.errors import DataError
 
 Key = tuple[str, str]
@@ -29,7 +29,7 @@ def read_sgm_pairs(source: str, reference: str) -> Iterator[tuple[str, str]]:
 
 def read_sgm(name: str) -> dict[Key, str]:
     """Return the texts of an SGM file by document and segment id, in its order."""
-    with open_bytes(name) as file:
+    with open_bytes(name) as file, damage_told(archive_of(name)):
         content = file.read().decode("utf-8-sig")
     segments: dict[Key, str] = {}
     document = ""

@@ -3,6 +3,7 @@
 import ctypes
 import json
 import logging
+import multiprocessing
 import os
 import signal
 import socket
@@ -27,7 +28,7 @@ from synthst.errors import ConfigError, DataError, SynthstError
 logger = logging.getLogger(__name__)
 
 LAUNCH, FAILURE = "launch.json", "failure.json"  # in the folder of a training
-SECONDS_TO_JOIN = 1_800  # for the other nodes, which may have to wait for a disk or a queue
+WAIT = "SYNTHST_SECONDS_TO_JOIN", "1800"  # for the other nodes, which may be in a queue
 PORT = 29_500  # torchrun's
 START_METHOD = "spawn"  # a forked process cannot use a GPU that its parent has touched
 PR_SET_PDEATHSIG = 1  # of Linux's prctl(2)
@@ -89,6 +90,14 @@ def launch(work: Work, folder: Path, task: str, machines: Machines) -> None:
         work(folder, task)
         return
     (folder / FAILURE).unlink(missing_ok=True)
+    try:
+        launch_several(work, folder, task, machines)
+    finally:
+        (folder / LAUNCH).unlink(missing_ok=True)  # nobody shall join what has ended
+
+
+def launch_several(work: Work, folder: Path, task: str, machines: Machines) -> None:
+    """Do ``work`` in several processes, of this machine and of those that join."""
     meeting = Meeting(machines, task, *choose_place(machines), uuid.uuid4().hex)
     with atomic_file(folder / LAUNCH) as file:
         file.write(json.dumps(asdict(meeting), indent=1).encode())
@@ -97,9 +106,9 @@ def launch(work: Work, folder: Path, task: str, machines: Machines) -> None:
         return
     if machines.num_nodes > 1:
         logger.info(
-            "waiting %d minutes for %d more nodes; on each of them: synthst join_training --folder %s "
+            "waiting for %d more nodes; on each of them: synthst join_training --folder %s "
             "--node_rank N (N = 1 to %d)",
-            *(SECONDS_TO_JOIN // 60, machines.num_nodes - 1, folder.absolute(), machines.num_nodes - 1),
+            *(machines.num_nodes - 1, folder.absolute(), machines.num_nodes - 1),
         )
     run_node(work, folder, meeting, 0)
 
@@ -195,7 +204,7 @@ def run_node(work: Work, folder: Path, meeting: Meeting, node_rank: int) -> None
         run_id=meeting.training,
         rdzv_backend="static",
         rdzv_endpoint=f"{meeting.host}:{meeting.port}",
-        rdzv_configs={"rank": node_rank, "timeout": SECONDS_TO_JOIN},
+        rdzv_configs={"rank": node_rank, "timeout": int(os.environ.get(*WAIT))},
         start_method=START_METHOD,
         max_restarts=0,  # what failed goes on from its checkpoint, but on somebody's word
         monitor_interval=0.5,
@@ -217,6 +226,8 @@ def own_signals() -> Iterator[None]:
     """Give signals back to whom torch's launcher took them from, and make of its exception what they mean."""
     names = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
     before = {name: signal.getsignal(name) for name in names}
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python's would wait until torch has
     try:
         yield
     except SignalException as error:
@@ -258,9 +269,9 @@ def show_progress() -> None:
 
 def die_with_parent() -> None:
     """Let Linux kill this process when its starter dies: two trainings must not share a folder."""
-    parent = os.getppid()
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
+    starter = multiprocessing.parent_process()
+    if starter is None or not starter.is_alive():  # it died before the line above
         os._exit(1)
 
 

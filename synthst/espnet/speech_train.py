@@ -32,6 +32,7 @@ from synthst.espnet.speech_task import SpeechTask, SpokenASRTask, SpokenSTTask
 from synthst.espnet.tracking import tracking_options
 from synthst.espnet.train import run_training
 from synthst.tokens import Tokenizer, read_tokens
+from synthst.unfinished import alone_in
 
 logger = logging.getLogger(__name__)
 
@@ -149,16 +150,16 @@ def run_job(job: SpeechJob, out: Path, labels: Labels) -> None:
         return
     spoken = check_audio(job)
     folder = out.with_name(out.name + ".training")
-    folder.mkdir(parents=True, exist_ok=True)
-    claim_folder(folder, settings)
-    try:
-        config = espnet_options(job, folder, spoken.rate)
-        run_training(folder, config, job.task.name, job.machines)
-    except SynthstError:
-        if not any((folder / name).exists() for name in ("checkpoint.pth", "resume.pth")):
-            shutil.rmtree(folder)
-        raise
-    finish_training(folder, out, settings, {"train_audio_seconds": round(spoken.hours * 3600), **labels})
+    with alone_in(folder):
+        claim_folder(folder, settings)
+        try:
+            config = espnet_options(job, folder, spoken.rate)
+            run_training(folder, config, job.task.name, job.machines)
+        except SynthstError:
+            if not any((folder / name).exists() for name in ("checkpoint.pth", "resume.pth")):
+                shutil.rmtree(folder)
+            raise
+        finish_training(folder, out, settings, {"train_audio_seconds": round(spoken.hours * 3600), **labels})
 
 
 def describe_job(job: SpeechJob) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from synthst.espnet.switch import SwitchConfig, plan_switch, refuse_other_source
 from synthst.espnet.team import Team
 from synthst.espnet.tracking import tracking_options
 from synthst.tokens import Tokenizer
+from synthst.unfinished import alone_in
 
 logger = logging.getLogger(__name__)
 
@@ -113,12 +114,16 @@ def run_job(job: TextJob, out: Path, labels: dict[str, str | int | None]) -> Non
     if other:
         refuse_other_sources(job.tokens, other, job.langs["src"])
     folder = out.with_name(out.name + ".training")
-    folder.mkdir(parents=True, exist_ok=True)
-    claim_folder(folder, settings)
-    token_sets = [job.tokens, job.valid_tokens, *([other] if other else [])]
-    copy_tokenizers(folder, token_sets, job.tokenizers, job.langs)
-    run_training(folder, espnet_config(folder, job), "switch" if course.is_special else "mt", job.machines)
-    finish_training(folder, out, settings, {**labels, **course.labels(folder)}, criterion=course.criterion)
+    with alone_in(folder):
+        claim_folder(folder, settings)
+        token_sets = [job.tokens, job.valid_tokens, *([other] if other else [])]
+        copy_tokenizers(folder, token_sets, job.tokenizers, job.langs)
+        run_training(
+            folder, espnet_config(folder, job), "switch" if course.is_special else "mt", job.machines
+        )
+        finish_training(
+            folder, out, settings, {**labels, **course.labels(folder)}, criterion=course.criterion
+        )
 
 
 def describe_job(job: TextJob) -> dict[str, Any]:

@@ -66,8 +66,15 @@ def _read_command(stage: int, name: str, words: Sequence[str]) -> Command:
             _merge(settings, _read_settings(Path(value)))
         else:
             options[option] = value
-            _set(settings, option.split("."), yaml.safe_load(value))
+            _set(settings, option.split("."), _read_value(value))
     return Command(stage, name, options, settings)
+
+
+def _read_value(value: str) -> Any:
+    try:
+        return yaml.safe_load(value)
+    except yaml.YAMLError:  # a path, say, that looks like the beginning of a mapping
+        return value
 
 
 def _read_settings(path: Path) -> dict[str, Any]:

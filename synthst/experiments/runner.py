@@ -81,9 +81,9 @@ class Runner:
         logger.info(
             "%d runs: %d finished, %d to do", len(runs), len(runs) - len(self._waiting), len(self._waiting)
         )
-        with (
-            execute_on(self._cluster) as execute,
+        with (  # the cluster ends first, which ends what the threads wait for
             ThreadPoolExecutor(max_workers=max(1, self._jobs)) as pool,
+            execute_on(self._cluster) as execute,
         ):
             try:
                 while self._waiting or self._running:

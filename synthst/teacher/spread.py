@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError
@@ -94,7 +95,11 @@ def spread_parts(
     sent: dict[str, tuple[Future[list[list[Hypothesis]]], list[str]]] = {}
     workers = _Workers(client, replenish)
     failure: SynthstError | None = None
+    looked = time.monotonic()
     while True:
+        if time.monotonic() - looked > LOOK_SECONDS:
+            workers.replenish()
+            looked = time.monotonic()
         room = 0 if failure else workers.count_parts(len(sent)) - len(sent)
         for part in islice(waiting, max(room, 0)):
             future = client.submit(translate_on_worker, job, part, pure=False)
@@ -102,7 +107,9 @@ def spread_parts(
             future.add_done_callback(finished.put)
         if not sent:
             break
-        if (ended := _wait(finished, workers)) is None:
+        try:
+            ended = finished.get(timeout=LOOK_SECONDS)
+        except Empty:
             continue
         try:
             yield from _take(ended, sent[ended.key][1])
@@ -119,15 +126,6 @@ def spread_parts(
 
 class _NotYet(Exception):
     """A worker died after it had translated a part, which another one translates again."""
-
-
-def _wait[Ended](finished: SimpleQueue[Ended], workers: "_Workers") -> Ended | None:
-    """Return the next that is finished; None when there is none for a while."""
-    try:
-        return finished.get(timeout=LOOK_SECONDS)
-    except Empty:
-        workers.replenish()
-        return None
 
 
 def _take(future: "Future[list[list[Hypothesis]]]", part: list[str]) -> Iterator[TranslatedPart]:

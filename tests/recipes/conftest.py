@@ -55,7 +55,16 @@ class Mt1:
     def run(self, *words: str, script: str = "run.sh") -> subprocess.CompletedProcess[str]:
         """Run the recipe to its end, whatever that is."""
         command = self.command(*words, script=script)
-        return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+        pipe = subprocess.PIPE
+        with subprocess.Popen(
+            command, env=ENVIRONMENT, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+        ) as process:
+            try:
+                told = process.communicate()
+            except BaseException:  # a test's time is over: its stages shall not go on
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
+        return subprocess.CompletedProcess(command, process.returncode, *told)
 
     def succeed(self, *words: str, script: str = "run.sh") -> str:
         """Run the recipe, which must succeed; return what it told on stderr."""

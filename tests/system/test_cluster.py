@@ -62,9 +62,9 @@ def test_workers_that_die_and_come_change_nothing_in_the_store(
     monkeypatch.setattr("synthst.teacher.spread.ARRIVAL_SECONDS", 1.0)
     traces = tmp_path / "traces"
     traces.mkdir()
-    with (
-        dask_processes(tmp_path, ["other1", "other2", "victim"]) as processes,
+    with (  # the processes end first, or the thread might wait for them for ever
         ThreadPoolExecutor(1) as pool,
+        dask_processes(tmp_path, ["other1", "other2", "victim"]) as processes,
     ):
         cluster = TeacherCluster(Cluster(processes.address), partial(WorkersTeacher, traces, seconds=0.05))
         decoding = pool.submit(decode_on, cluster, data, tmp_path / "store")
@@ -91,12 +91,14 @@ def test_a_scheduler_that_goes_away_leaves_a_store_to_go_on_with(tmp_path: Path,
     traces = tmp_path / "traces"
     traces.mkdir()
     with (
-        dask_processes(tmp_path, ["victim"]) as processes,
         ThreadPoolExecutor(1) as pool,
+        dask_processes(tmp_path, ["victim"]) as processes,
     ):
         cluster = TeacherCluster(Cluster(processes.address), partial(WorkersTeacher, traces, seconds=0.05))
         decoding = pool.submit(decode_on, cluster, data, tmp_path / "store")
+        wait_for(traces / "victim-2")
         while not parts_of(tmp_path / "store"):
+            assert not decoding.done()
             time.sleep(0.01)
         processes.scheduler.kill()
         with pytest.raises(DataError, match="run again to go on"):

@@ -182,7 +182,8 @@ def test_the_processes_of_one_machine_meet(tmp_path: Path) -> None:
 def test_a_second_node_joins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
     monkeypatch.setenv("MASTER_PORT", str(choose_place(Machines())[1]))
-    place = {name: os.environ[name] for name in ("MASTER_ADDR", "MASTER_PORT")}
+    monkeypatch.setenv("SYNTHST_SECONDS_TO_JOIN", "300")
+    place = {name: os.environ[name] for name in ("MASTER_ADDR", "MASTER_PORT", "SYNTHST_SECONDS_TO_JOIN")}
 
     def begin() -> None:
         os.environ.update(place)

@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import stat
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from toy_task import MODEL, TRAINING, make_task
 
 from synthst.analysis.losses import read_losses
 from synthst.errors import SynthstError
+from synthst.espnet import launch
 from synthst.espnet.speech_train import train_recogniser
 from synthst.espnet.train import train_model
 
@@ -94,24 +94,26 @@ def test_two_processes_train_a_recogniser_as_one_does(tmp_path: Path) -> None:
     assert steps_of(tmp_path / "two", 2) == pytest.approx(steps_of(tmp_path / "one", 2), rel=1e-3)
 
 
-def kill_a_process_after(checkpoint: Path) -> None:
+def kill_a_process_after(checkpoint: Path, ended: threading.Event) -> None:
     """Kill the process that this one started last, as soon as ``checkpoint`` is there."""
-    deadline = time.monotonic() + 300
-    while not checkpoint.exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
+    while not checkpoint.exists():
+        if ended.wait(0.01):
+            return
     max(multiprocessing.active_children(), key=lambda process: process.pid or 0).kill()
 
 
 @pytest.mark.usefixtures("served_processes")
 def test_a_training_that_lost_a_process_goes_on_in_another_number(task: Task, tmp_path: Path) -> None:
     out, steps = tmp_path / "out", 160
-    killer = threading.Thread(
-        target=kill_a_process_after, daemon=True, args=[tmp_path / "out.training/2epoch.pth"]
-    )
+    ended = threading.Event()
+    killer = threading.Thread(target=kill_a_process_after, args=[tmp_path / "out.training/2epoch.pth", ended])
     killer.start()
     with pytest.raises(SynthstError, match="process . of 2 ended with .*goes on"):
-        train(task, out, max_steps=steps, accumulate=2, cpu_processes=2)
-    killer.join()
+        try:
+            train(task, out, max_steps=steps, accumulate=2, cpu_processes=2)
+        finally:
+            ended.set()
+            killer.join()
     assert (tmp_path / "out.training").is_dir() and not out.exists()
     train(task, out, max_steps=steps, accumulate=2)
     whole = train(task, tmp_path / "whole", max_steps=steps, accumulate=2)
@@ -134,5 +136,7 @@ def test_the_nodes_of_a_slurm_job_train_as_one_process_does(
         (folder / name).chmod(stat.S_IRWXU)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     monkeypatch.setenv("SLURM_JOB_ID", str(os.getpid()))
+    monkeypatch.setenv("MASTER_PORT", str(launch.find_free_port()))
+    monkeypatch.setenv("SYNTHST_SECONDS_TO_JOIN", "300")
     two = train(task, tmp_path / "two", num_nodes=2)
     assert_same_training(two, train(task, tmp_path / "one"))
