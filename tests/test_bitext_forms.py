@@ -120,6 +120,9 @@ def test_damaged_and_missing_files_are_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(DataError, match=r"a\.tsv\.gz is cut short or damaged"):
         read([path], "tsv")
+    (tmp_path / "c.tsv.bz2").write_bytes(b"BZh9 no more")
+    with pytest.raises(DataError, match=r"c\.tsv\.bz2 is cut short or damaged"):
+        read([tmp_path / "c.tsv.bz2"], "tsv")
     with pytest.raises(DataError, match=r"b\.tsv is not there"):
         read([tmp_path / "b.tsv"], "tsv")
     with pytest.raises(ConfigError, match="the form sgm is of 2 files, not 1"):

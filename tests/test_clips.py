@@ -85,3 +85,9 @@ def test_a_file_of_another_form_is_refused(tmp_path: Path, rows: list[list[str]]
     write_tsv(tmp_path / "a.tsv", rows)
     with pytest.raises(DataError, match=wanted):
         list(read_tsv(tmp_path / "a.tsv", ("path", "sentence")))
+
+
+def test_a_byte_that_is_not_utf8_is_told_with_its_file(tmp_path: Path) -> None:
+    (tmp_path / "validated.tsv").write_bytes(b"path\tsentence\nclip.mp3\tcaf\xe9\n")
+    with pytest.raises(DataError, match=r"validated.tsv is cut short or damaged"):
+        list(read_tsv(tmp_path / "validated.tsv", ["path"]))

@@ -172,3 +172,8 @@ def test_the_repositorys_rates_are_read_and_others_refused(rates: Path, tmp_path
     assert read_expected_rows(tmp_path / "none.yaml") == {}
     with pytest.raises(ConfigError, match="no line of a recipe's --dry_run"):
         read_commands(["synthst decode"])
+
+
+def test_an_option_that_is_no_yaml_is_a_word(rates: Path) -> None:
+    (found,) = forecast(rates, "6 synthst tokens --data '@odd: [path' --out d/tokens\n")
+    assert found.rows is None

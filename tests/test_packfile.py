@@ -121,6 +121,19 @@ def test_a_name_that_leads_elsewhere_is_refused(pack: Path, name: str) -> None:
         open_pack(pack)
 
 
+@pytest.mark.parametrize("name", ["manifest.json", "README.md", "train.json"])
+def test_damage_in_what_is_compressed_is_noticed(pack: Path, name: str, tmp_path: Path) -> None:
+    with zipfile.ZipFile(pack) as archive:
+        member = archive.getinfo(name)
+    content = bytearray(pack.read_bytes())
+    start = content.index(name.encode(), member.header_offset) + len(name)
+    content[start : start + member.compress_size] = b"\xff" * member.compress_size
+    pack.write_bytes(content)
+    with pytest.raises(DataError, match="is damaged|manifest.json cannot be read"):
+        unpack(pack, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_damaged_bytes_are_noticed(pack: Path) -> None:
     content = bytearray(pack.read_bytes())
     place = content.index(bytes(range(256)))  # weights are not compressed

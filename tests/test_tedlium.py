@@ -32,3 +32,6 @@ def test_a_line_of_another_form_and_a_missing_corpus_stop(tmp_path: Path) -> Non
     (tmp_path / "legacy/train/stm/AlGore_2009.stm").write_text("AlGore_2009 1 x zero 1 <o> a\n", "utf-8")
     with pytest.raises(DataError, match=r"AlGore_2009.stm:1: .*; wanted is <talk> <channel>"):
         prepare_tedlium(tmp_path, tmp_path / "out")
+    (tmp_path / "legacy/train/stm/AlGore_2009.stm").write_bytes(b"AlGore_2009 1 x 0 1 <o> caf\xe9\n")
+    with pytest.raises(DataError, match=r"AlGore_2009.stm is cut short or damaged"):
+        prepare_tedlium(tmp_path, tmp_path / "out")

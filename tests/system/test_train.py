@@ -27,6 +27,7 @@ from toy_trained import (
     summary,
 )
 
+from synthst import unfinished
 from synthst.errors import ConfigError, DataError, SynthstError
 from synthst.espnet import finish, train
 from synthst.espnet.config import ModelConfig, TrainingConfig
@@ -330,3 +331,29 @@ def test_fine_tuning_refuses_other_tokenisers(task: Task, trained: Path, tmp_pat
 def test_fine_tuning_refuses_a_model_that_is_not_there(task: Task, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nowhere/model.pth is not there"):
         train_model(out=tmp_path / "tuned", **task, init=tmp_path / "nowhere")
+
+
+def test_two_trainings_in_one_folder_are_refused(
+    task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unfinished, "LOCK_SECONDS", 0.1)
+    with (
+        unfinished.alone_in(tmp_path / "out.training"),
+        pytest.raises(DataError, match="out.training is in use; wait for the process that writes there"),
+    ):
+        train_model(out=tmp_path / "out", **task)
+    train_model(out=tmp_path / "out", **task)
+    assert (tmp_path / "out/model.pth").is_file()
+
+
+@pytest.mark.parametrize("number", unfinished.NO_LOCKS)
+def test_where_directories_cannot_be_locked_they_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(unfinished.fcntl, "flock", refuse)
+    with unfinished.alone_in(tmp_path / "folder"):
+        assert (tmp_path / "folder").is_dir()
+    assert "cannot be locked" in caplog.text
