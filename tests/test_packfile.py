@@ -126,7 +126,9 @@ def test_damage_in_what_is_compressed_is_noticed(pack: Path, name: str, tmp_path
     with zipfile.ZipFile(pack) as archive:
         member = archive.getinfo(name)
     content = bytearray(pack.read_bytes())
-    start = content.index(name.encode(), member.header_offset) + len(name)
+    header = content[member.header_offset :]
+    extra = int.from_bytes(header[28:30], "little")  # bytes behind the name, as the zip format has it
+    start = member.header_offset + 30 + len(name) + extra
     content[start : start + member.compress_size] = b"\xff" * member.compress_size
     pack.write_bytes(content)
     with pytest.raises(DataError, match="is damaged|manifest.json cannot be read"):
