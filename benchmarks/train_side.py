@@ -25,7 +25,7 @@ from synthst.espnet.config import ModelConfig, TrainingConfig
 from synthst.espnet.speech_config import InitConfig, SpeechModelConfig, SpeechTrainingConfig
 from synthst.espnet.speech_options import training_options, translator_options
 from synthst.espnet.task import TokenMTTask
-from synthst.espnet.train import attention_kernels, model_config, optimisation_config
+from synthst.espnet.train import model_config, optimisation_config
 
 
 @dataclass(frozen=True)
@@ -71,17 +71,12 @@ def serve(options: Options, pipe: Connection) -> None:
     logging.disable(logging.WARNING)
     torch.set_num_threads(options.threads)
     work = make_work(options)
-    with tempfile.TemporaryDirectory() as folder, attention_kernels_of(options):
+    with tempfile.TemporaryDirectory() as folder:
         side = Side(options, Path(folder))
         pipe.send("ready")
         while (numbers := pipe.recv()) is not None:
             pipe.send(side.train([work.batches[number] for number in numbers]))
     pipe.close()
-
-
-def attention_kernels_of(options: Options) -> Any:
-    """Ours chooses kernels as its training does; stock uses none of them."""
-    return attention_kernels(options.ngpu)
 
 
 def make_work(options: Options) -> Work:
