@@ -62,12 +62,12 @@ def main() -> None:
     options = read_arguments()
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     print(f"{machine}; CPU is that of all threads")
-    measures: dict[int, list[Measure]] = {}
-    sizes = list(options.rows)
-    while sizes:
-        rows = sizes.pop(0)
+    measures = read_measures(options.out)
+    for rows in options.rows:
         if measures:
             rows = min(rows, rows_that_fit(measures, options.max_gb))
+        if rows in measures:
+            continue
         print(f"\n{rows:,} pairs\n{'step':<28}{'seconds':>9}{'CPU':>9}{'rows/CPU s':>12}{'peak MB':>9}"
               f"{'disk MB':>9}{'left MB':>9}")  # fmt: skip
         measures[rows] = []
@@ -87,8 +87,21 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--project", type=int, default=300_000_000)
     parser.add_argument("--max_gb", type=float, default=15.0, help="of disk, for the second size on")
     parser.add_argument("--folder", type=Path, help="where to make the temporary folder")
-    parser.add_argument("--out", type=Path, help="a file that gets a line of JSON for each measurement")
+    parser.add_argument(
+        "--out", type=Path, help="a file that gets a line of JSON for each measurement; sizes in it are done"
+    )
     return parser.parse_args()
+
+
+def read_measures(out: Path | None) -> dict[int, list[Measure]]:
+    """Return what an earlier run has written of sizes that it came through with."""
+    found: dict[int, dict[str, Measure]] = {}
+    for line in out.read_text(encoding="utf-8").splitlines() if out and out.exists() else ():
+        one = Measure(**json.loads(line))
+        found.setdefault(one.rows, {})[one.step] = one
+    return {
+        rows: [steps[name] for name in STEPS] for rows, steps in found.items() if steps.keys() == STEPS.keys()
+    }
 
 
 def rows_that_fit(measures: dict[int, list[Measure]], max_gb: float) -> int:

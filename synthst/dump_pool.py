@@ -1,24 +1,17 @@
 """Write the parts of an audio dump in several processes, none of which outlives the one that started them."""
 
 import logging
-import multiprocessing
-import os
 import shutil
-import signal
 import sys
-import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from datetime import timedelta
 from pathlib import Path
 
 from tqdm import tqdm
 
 from synthst.dump_parts import DumpOptions, write_part
-from synthst.errors import DataError
 from synthst.processes import forked_pool
 from synthst.speechdir import Utterance
 
@@ -37,7 +30,8 @@ def write_parts(parts: Iterable[Part], options: DumpOptions, *, workers: int, pr
             write_part(part, utterances, options)
             progress.advance(len(utterances))
         return
-    with _pool(workers, needs_torch=any(speed != 1 for speed in options.speeds)) as pool:
+    needs_torch = any(speed != 1 for speed in options.speeds)
+    with forked_pool(workers, _use_one_thread if needs_torch else None) as pool:
         running: dict[Future[None], int] = {}
         for part, utterances in missing:
             running[pool.submit(write_part, part, utterances, options)] = len(utterances)
@@ -63,33 +57,10 @@ def _collect(running: dict[Future[None], int], progress: "Progress") -> None:
         progress.advance(running.pop(future))
 
 
-@contextmanager
-def _pool(workers: int, *, needs_torch: bool) -> Iterator[ProcessPoolExecutor]:
-    try:
-        with forked_pool(workers, _start_worker, (needs_torch,)) as pool:
-            yield pool
-    except BrokenProcessPool as error:
-        raise DataError(
-            "a process that wrote audio was killed, for lack of memory perhaps; "
-            "run again with fewer workers, it goes on from here"
-        ) from error
+def _use_one_thread() -> None:
+    from synthst.speed import use_one_thread
 
-
-def _start_worker(needs_torch: bool) -> None:
-    """Prepare a process: it ends with its parent, and leaves Ctrl-C to it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    if needs_torch:
-        from synthst.speed import use_one_thread
-
-        use_one_thread()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent
-    parent.join()
-    os._exit(1)
+    use_one_thread()
 
 
 def remove_half_written(folder: Path) -> None:

@@ -1,8 +1,10 @@
 """Lists of filters: order, comparisons of pairs, counts, data directories, files."""
 
 import json
+import os
 import random
-from collections.abc import Iterator, Sequence
+import signal
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -354,3 +356,36 @@ def test_the_command_filters_real_data(tmp_path: Path) -> None:
     assert read(tmp_path / "out" / "dropped.tsv") == "u1\trepetition\n"
     counts = read_info(tmp_path / "out")["counts"]
     assert {"kept": 1, "dropped_repetition": 1, "unknown_cut_off": 2}.items() <= counts.items()  # type: ignore[attr-defined]
+
+
+def test_processes_decide_as_one_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("synthst.targets.filters.judge.BATCH", 10)
+    order = random.Random(0)
+    pairs = [Pair(f"u{n}", *order.choices(["", "a", "b", "c"], k=2), finished=n % 7 > 0) for n in range(205)]
+    for specs in ([Empty(), Copy(min_words=1)], [Empty(), CutOff(), Duplicates(copies=9), Copy(min_words=1)]):
+        alone, together = (Filters(specs, src="en", tgt="de", workers=workers) for workers in (1, 3))
+        wanted = list(alone.decide(lambda: iter(pairs)))
+        assert list(together.decide(lambda: iter(pairs))) == wanted
+        assert together.counts == alone.counts and 0 < alone.counts["kept"] < len(pairs)
+
+
+def test_an_error_of_a_process_is_told_as_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("synthst.targets.filters.judge.BATCH", 10)
+    pairs = numbered(*["a|b"] * 40, scores=[1.0] * 39 + [None])
+    filters = Filters([ScoreQuantile()], src="en", tgt="de", workers=2)
+    with pytest.raises(ConfigError, match=r"score_quantile needs to know of u39 .*unknown: keep"):
+        list(filters.decide(lambda: iter(pairs)))
+
+
+class Deadly(Empty):
+    """A filter that kills its process."""
+
+    def test(self, src: str, tgt: str) -> Callable[[Pair], bool]:
+        return lambda pair: bool(os.kill(os.getpid(), signal.SIGKILL))
+
+
+def test_a_killed_process_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("synthst.targets.filters.judge.BATCH", 10)
+    filters = Filters([Deadly()], src="en", tgt="de", workers=2)
+    with pytest.raises(DataError, match="was killed.*with fewer workers"):
+        list(filters.decide(lambda: iter(numbered(*["a|b"] * 40))))

@@ -1,14 +1,11 @@
 """Speak many utterances in several processes, part by part: what a killed run has done stays done."""
 
-import ctypes
 import json
 import logging
 import os
 import shutil
-import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
 from itertools import batched
@@ -32,7 +29,6 @@ logger = logging.getLogger(__name__)
 
 PART_UTTERANCES = 200
 MIN_SECONDS = 0.1  # a text without a word gives a few silent milliseconds
-PARENT_DEATH_SIGNAL = 1  # Linux's prctl(PR_SET_PDEATHSIG)
 _RESULTS = "spoken"  # the table of a part: seconds, or the reason why there is no audio
 _PLAN = "plan.json"
 
@@ -88,20 +84,8 @@ def _speak_missing(
     missing: Sequence[tuple[Path, tuple[Utterance, ...]]], sound: Sound, workers: int
 ) -> Iterator[int]:
     """Speak parts in forked processes, also if it is one: espeak-ng is never loaded in this process."""
-    try:
-        with forked_pool(workers, _end_with_parent) as pool:
-            yield from pool.map(partial(_speak_part, sound=sound), missing)
-    except BrokenProcessPool as error:
-        raise DataError(
-            "a process that spoke was killed, for lack of memory perhaps; run again, it goes on from here"
-        ) from error
-
-
-def _end_with_parent() -> None:
-    """Prepare a worker: it leaves Ctrl-C to its parent and does not outlive it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGKILL)
+    with forked_pool(workers) as pool:
+        yield from pool.map(partial(_speak_part, sound=sound), missing)
 
 
 def _speak_part(job: tuple[Path, tuple[Utterance, ...]], *, sound: Sound) -> int:

@@ -1,6 +1,7 @@
 """Drop sentence pairs that are no good to learn from, real or synthetic; count, list and show them."""
 
 import logging
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -10,15 +11,16 @@ from tqdm import tqdm
 
 from synthst.atomic import atomic_file
 from synthst.datadir import new_directory, table_names, text_path
-from synthst.errors import ConfigError, DataError
+from synthst.errors import DataError
 from synthst.info import is_made, write_info
 from synthst.speechtables import write_recordings
 from synthst.tables import JoinedRow, join_tables, write_tables
+from synthst.targets.filters.judge import Judge, Judgement, judged
 from synthst.targets.filters.overlap import Overlap
 from synthst.targets.filters.parse import describe_filters as describe_filters
 from synthst.targets.filters.parse import parse_filters as parse_filters
 from synthst.targets.filters.parse import read_filters as read_filters
-from synthst.targets.filters.spec import CorpusFilter, PairFilter
+from synthst.targets.filters.spec import CorpusFilter
 from synthst.targets.filters.spec import FilterSpec as FilterSpec
 from synthst.targets.filters.spec import Pair as Pair
 from synthst.targets.filters.verdicts import Verdicts, open_verdicts
@@ -37,11 +39,20 @@ class Filters:
     """
 
     def __init__(
-        self, specs: Sequence[FilterSpec], *, src: str, tgt: str, folder: Path | None = None
+        self,
+        specs: Sequence[FilterSpec],
+        *,
+        src: str,
+        tgt: str,
+        folder: Path | None = None,
+        workers: int = 1,
     ) -> None:
-        """Read what the filters need. Raises ConfigError for one that cannot work with these languages."""
-        self._specs, self._folder = list(specs), folder
-        self._tests = [spec.test(src, tgt) if isinstance(spec, PairFilter) else None for spec in specs]
+        """Read what the filters need; ``workers`` are processes.
+
+        Raises ConfigError for a filter that cannot work with these languages.
+        """
+        self._specs, self._folder, self._workers = list(specs), folder, workers
+        self._judge = Judge(specs, src, tgt)
         self._compared = {number: spec for number, spec in enumerate(specs) if isinstance(spec, CorpusFilter)}
         self.counts = Counter({"kept": 0, **{f"dropped_{spec.reason}": 0 for spec in specs}})
 
@@ -52,11 +63,15 @@ class Filters:
         same order. Raises ConfigError when a filter needs what is not known of a pair.
         """
         if not self._compared:
-            for pair in _shown(pairs()):
-                yield pair, self._count(self._judge(pair))
+            with judged(self._judge, pairs(), self._workers) as results:
+                for pair, judgement in _shown(results):
+                    self._count_unknown(judgement)
+                    yield pair, self._count(judgement.fallen)
             return
-        with open_verdicts(self._compared, folder=self._folder) as verdicts:
-            total = self._judge_all(pairs(), verdicts)
+        with ExitStack() as stack:  # DuckDB's threads come after the processes
+            results = stack.enter_context(judged(self._judge, pairs(), self._workers))
+            verdicts = stack.enter_context(open_verdicts(self._compared, folder=self._folder))
+            total = self._collect(results, verdicts)
             fallen = verdicts.fallen()
             position, number = next(fallen, (total, 0))
             seen = 0
@@ -67,40 +82,21 @@ class Filters:
         if seen != total:
             raise DataError(f"{total:,} pairs became {seen:,} while they were filtered; run again")
 
-    def _judge_all(self, pairs: Iterator[Pair], verdicts: Verdicts) -> int:
-        """Judge each pair by itself, collect what is to be compared, and return the number of pairs."""
+    def _collect(self, results: Iterator[tuple[Pair, Judgement]], verdicts: Verdicts) -> int:
+        """Keep what is known of each pair by itself, and return the number of pairs."""
         total = 0
-        for position, pair in enumerate(_shown(pairs)):
+        for position, (_, judgement) in enumerate(_shown(results)):
             total += 1
-            number = self._judge(pair, position, verdicts)
-            if number is not None:
-                verdicts.drop(position, number)
+            self._count_unknown(judgement)
+            for number, value in judgement.values:
+                verdicts.compare(position, number, value)
+            if judgement.fallen is not None:
+                verdicts.drop(position, judgement.fallen)
         return total
 
-    def _judge(self, pair: Pair, position: int = 0, verdicts: Verdicts | None = None) -> int | None:
-        """Return the number of the first filter that drops a pair on sight."""
-        for number, (spec, test) in enumerate(zip(self._specs, self._tests, strict=True)):
-            if spec.needs and not self._is_known(spec, pair):
-                continue
-            if test is not None:
-                if test(pair):
-                    return number
-            elif verdicts is not None:
-                verdicts.compare(position, number, self._compared[number].value(pair))
-        return None
-
-    def _is_known(self, spec: FilterSpec, pair: Pair) -> bool:
-        """Tell whether a filter can judge a pair; count it if not, or raise ConfigError."""
-        if getattr(pair, spec.needs) is not None:
-            return True
-        if getattr(spec, "unknown", "error") == "error":
-            found = f"filter {spec.name} needs to know of {pair.id} what only a translation store says"
-            raise ConfigError(
-                f"{found} ({spec.needs}); filter in replace_targets, write unknown: keep to keep what cannot "
-                "be judged, or leave the filter out"
-            )
-        self.counts[f"unknown_{spec.reason}"] += 1
-        return False
+    def _count_unknown(self, judgement: Judgement) -> None:
+        for number in judgement.unknown:
+            self.counts[f"unknown_{self._specs[number].reason}"] += 1
 
     def _count(self, number: int | None) -> str:
         reason = "" if number is None else self._specs[number].reason
@@ -108,8 +104,8 @@ class Filters:
         return reason
 
 
-def _shown(pairs: Iterator[Pair]) -> Iterator[Pair]:
-    yield from tqdm(pairs, desc="filtering", unit=" pairs", disable=None)
+def _shown(results: Iterator[tuple[Pair, Judgement]]) -> Iterator[tuple[Pair, Judgement]]:
+    yield from tqdm(results, desc="filtering", unit=" pairs", disable=None)
 
 
 @contextmanager
@@ -146,25 +142,34 @@ def filter_datadir(
     filters: Path,
     held_out: list[Path] | None = None,
     keep_dropped: bool = False,
+    workers: int | None = None,
 ) -> None:
     """Copy the pairs of a data directory, real or synthetic, that pass the filters of a YAML file.
 
     ``held_out`` are data directories of dev and test sets: what is in them, on either side, is dropped first.
-    See conf/filters_mild.yaml for the file, and `filter_pairs` for what is written.
+    See conf/filters_mild.yaml for the file, and `filter_pairs` for what is written. ``workers`` are
+    processes, by default one per core.
     """
     specs = read_filters(filters, held_out=held_out or [])
-    filter_pairs(data, out, specs, src=src, tgt=tgt, keep_dropped=keep_dropped)
+    filter_pairs(data, out, specs, src=src, tgt=tgt, keep_dropped=keep_dropped, workers=workers)
 
 
 def filter_pairs(
-    data: Path, out: Path, specs: Sequence[FilterSpec], *, src: str, tgt: str, keep_dropped: bool = False
+    data: Path,
+    out: Path,
+    specs: Sequence[FilterSpec],
+    *,
+    src: str,
+    tgt: str,
+    keep_dropped: bool = False,
+    workers: int | None = None,
 ) -> None:
     """Copy every table of ``data`` to ``out``, without the utterances whose pair of texts falls to a filter.
 
     Empty sentences may be in ``data`` if a filter drops them. dropped.tsv lists id and reason, info.json has
     the counts, and ``keep_dropped`` writes the sentences to ``out``/dropped (see `dropped_pairs`). Does
     nothing when ``out`` was made by the same arguments. made_by: step "filter_pairs" and the arguments but
-    ``out``. Raises DataError when nothing is kept.
+    ``out``; not ``workers``, which change nothing. Raises DataError when nothing is kept.
     """
     made_by = {"step": "filter_pairs", "data": data, "src": src, "tgt": tgt}
     made_by |= {"filters": describe_filters(specs), "keep_dropped": keep_dropped}
@@ -173,7 +178,8 @@ def filter_pairs(
         return
     names = _tables(data, src, tgt)
     with new_directory(out) as temporary:
-        chosen = Filters(specs, src=src, tgt=tgt, folder=temporary)
+        workers = workers or len(os.sched_getaffinity(0))
+        chosen = Filters(specs, src=src, tgt=tgt, folder=temporary, workers=workers)
         with dropped_pairs(temporary, src=src, tgt=tgt, keep_texts=keep_dropped) as drop:
             kept = _kept_rows(data, names, chosen, drop)
             write_tables([temporary / name for name in names], kept)
