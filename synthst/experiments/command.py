@@ -38,8 +38,9 @@ def table(
 
     Every cell is a run of the experiment's run.sh with ``preset``, ``workdir`` (relative to the run.sh, as
     there), ``options`` ("{ngpu: 1}") and, for each of ``seeds``, its seed; without seeds the recipe's own.
-    ``rows`` and ``columns`` name those to run and to show; without them it is all of them. What is decoded is
-    not run again. ``jobs`` runs go on side by side, each with one of ``gpus`` in turn; 0 runs nothing.
+    ``rows`` and ``columns`` name those to run and to show; without them it is all of them. What was decoded
+    with these settings is not run again. ``jobs`` runs go on side by side, each with one of ``gpus`` in turn;
+    0 runs nothing and shows what is finished.
     ``cluster`` is local[:N], slurm[:FILE.yaml] or tcp://HOST:PORT of Dask workers that run them, see
     `synthst.cluster`; recipe and ``workdir`` must be where the workers are. <name>.md, .csv and .tex go into
     ``out``, <workdir>/exp/tables/<preset> if not given, and what the runs tell into <name>_logs beside them.
@@ -105,7 +106,7 @@ def report_cells(
 
 
 def print_plan(recipe: Path, runs: list[Run]) -> None:
-    """Print a line for each run: finished or to do, and its command."""
+    """Print for each run whether it is finished, to do, or decoded in a way that is to check; its command."""
     for run in runs:
-        state = "finished" if run.is_finished() else "to do   "
+        state = "finished" if run.is_finished() else "to check" if run.is_decoded() else "to do   "
         print(f"{state}  {shlex.join([str(recipe), *run.cells[0].words])}")

@@ -1,5 +1,7 @@
 """Ask a recipe what a run would do: the commands of its stages, and where its model will be."""
 
+import hashlib
+import json
 import os
 import shlex
 import subprocess
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import yaml
 
+from synthst.atomic import atomic_file
 from synthst.datadir import text_path
 from synthst.errors import ConfigError
 from synthst.experiments.cells import Cell
@@ -16,6 +19,7 @@ from synthst.testsets import decoded_path
 
 DECODE_STAGE, SCORE_STAGE = 10, 11
 WRITTEN_BY = ("--out", "--rest", "--models")  # the options whose paths a command writes to
+NOTE = "planned.json"  # beside translations: the plan that they were last known to be of
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,8 @@ class Run:
     """A run of the recipe that one or more cells come from, differing in the test set.
 
     ``steps`` reach up to decoding. ``model`` is the first that is decoded, ``others`` are decoded with it:
-    the teacher. ``data`` holds the test sets.
+    the teacher. ``data`` holds the test sets. ``settings`` is the SHA-256 of the steps' commands, but for
+    test sets, and of the YAML files that they name: tables of one model with other test sets share it.
     """
 
     cells: tuple[Cell, ...]
@@ -41,6 +46,7 @@ class Run:
     others: tuple[Path, ...]
     data: Path
     tgt: str
+    settings: str = ""
 
     @property
     def test_sets(self) -> list[str]:
@@ -55,9 +61,31 @@ class Run:
         """Name the table of a test set's references."""
         return text_path(self.data / test_set, self.tgt)
 
-    def is_finished(self) -> bool:
-        """Tell whether the model has decoded every test set that is wanted."""
+    def is_decoded(self) -> bool:
+        """Tell whether the model has decoded every test set that is wanted, whatever the settings were."""
         return all(self.hypotheses(test_set).is_file() for test_set in self.test_sets)
+
+    def is_finished(self) -> bool:
+        """Tell whether it has, and the stages have gone through with the settings of this plan."""
+        return self.is_decoded() and all(
+            self._noted(test_set) == self.settings for test_set in self.test_sets
+        )
+
+    def note_finished(self) -> None:
+        """Note beside the translations that the stages have gone through with these settings."""
+        for test_set in self.test_sets:
+            with atomic_file(self._note(test_set)) as file:
+                file.write(json.dumps({"settings_sha256": self.settings}).encode())
+
+    def _note(self, test_set: str) -> Path:
+        return self.hypotheses(test_set).with_name(NOTE)
+
+    def _noted(self, test_set: str) -> str | None:
+        try:
+            noted = json.loads(self._note(test_set).read_text(encoding="utf-8"))
+            return str(noted["settings_sha256"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
 
 
 def plan_runs(recipe: Path, cells: Iterable[Cell]) -> list[Run]:
@@ -87,14 +115,28 @@ def plan_run(recipe: Path, cells: list[Cell]) -> Run:
             f" --data and --tgt at stage {SCORE_STAGE}, which a table reads; see {recipe.name} --dry_run"
         )
     folder = recipe.parent
+    to_run = tuple(_step(stage, steps[stage]) for stage in sorted(steps) if stage <= DECODE_STAGE)
     return Run(
         cells=tuple(cells),
-        steps=tuple(_step(stage, steps[stage]) for stage in sorted(steps) if stage <= DECODE_STAGE),
+        steps=to_run,
         model=folder / models[0],
         others=tuple(folder / path for path in dict.fromkeys(models[1:]) if path != models[0]),
         data=folder / data,
         tgt=tgt,
+        settings=_checksum(to_run, folder),
     )
+
+
+def _checksum(steps: Iterable[Step], folder: Path) -> str:
+    """Return the SHA-256 of all commands but their test sets, and of the YAML files among their words."""
+    digest = hashlib.sha256()
+    commands = (command for step in steps for command in step.commands)
+    for before, word in (pair for command in commands for pair in zip(("", *command), command, strict=False)):
+        path = folder / word
+        content = path.read_bytes() if word.endswith((".yaml", ".yml")) and path.is_file() else b""
+        if before != "--test_sets":
+            digest.update(f"{word}\0{len(content)}\0".encode(errors="surrogateescape") + content)
+    return digest.hexdigest()
 
 
 def _dry_run(recipe: Path, cell: Cell) -> str:

@@ -53,7 +53,9 @@ type Execute = Callable[[list[str], Path, dict[str, str]], int]
 class Runner:
     """Runs of one recipe, ``jobs`` at a time; two steps that write to the same directory never run at once.
 
-    A step that another run has done, or failed at, with the very same commands is not done again. Each job
+    A step that another run has done, or failed at, with the very same commands is not done again. What was
+    decoded by run.sh, or with other settings, goes through all stages, which pass over what is made alike
+    and refuse the rest. Each job
     has one of ``gpus``, numbers as in CUDA_VISIBLE_DEVICES, to itself if there are as many. With a
     ``cluster`` its workers run the steps, which must find recipe and logs where they are here.
     """
@@ -125,7 +127,9 @@ class Runner:
             if failure is not None:
                 self._failures[progress.run] = failure
                 return False
-        if not progress.left and not progress.run.is_finished():
+        if not progress.left and progress.run.is_decoded():
+            progress.run.note_finished()
+        elif not progress.left:
             self._failures[progress.run] = Failure(DECODE_STAGE, progress.log, "left no translations")
         return bool(progress.left)
 

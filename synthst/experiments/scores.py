@@ -1,5 +1,6 @@
 """Score the cells of an experiment, compare each system with the first, and sum up over seeds."""
 
+import logging
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +11,8 @@ from synthst.experiments.plan import Run
 from synthst.experiments.runner import Failure
 from synthst.report.rows import TEACHER, ResultRow, read_row
 from synthst.score import compare_systems
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -87,8 +90,10 @@ def score_cells(
 
 
 def score_cell(cell: Cell, run: Run, failure: Failure | None) -> CellScore:
-    """Score a cell's translations, unless that was done, as stage 11 does."""
-    if not run.hypotheses(cell.test_set).is_file():
+    """Score a cell's translations, unless that was done, as stage 11 does; not those of other settings."""
+    if failure or not run.is_finished():
+        if failure is None and run.is_decoded():
+            logger.warning("%s: decoded, but not known to be of this plan; --jobs 1 checks it", cell.place)
         return CellScore(cell, run, failure=failure)
     score_translator(run.model, run.data, [cell.test_set], run.tgt)
     result = read_row(run.model, run.data, cell.test_set, tgt=run.tgt)

@@ -106,8 +106,7 @@ def test_table_scores_and_compares_as_sacrebleu_does(experiment: Path, tmp_path:
 
 
 def test_table_runs_only_what_is_missing(experiment: Path, tmp_path: Path) -> None:
-    run_sh = [str(tmp_path / "run.sh"), "--targets", "real", "--student", "6x6", "--stop_stage", "10"]
-    subprocess.run(run_sh, check=True, capture_output=True)
+    table(experiment, rows=["large"])
     (tmp_path / "calls.txt").unlink()
     table(experiment)
     assert "train exp/mini/6x6_10_real" not in read_calls(tmp_path)
@@ -115,6 +114,47 @@ def test_table_runs_only_what_is_missing(experiment: Path, tmp_path: Path) -> No
     (tmp_path / "calls.txt").unlink()
     table(experiment, jobs=3)
     assert read_calls(tmp_path) == []
+
+
+def test_what_was_decoded_otherwise_is_not_shown_before_the_stages_have_let_it_pass(
+    experiment: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_sh = [str(tmp_path / "run.sh"), "--targets", "real", "--stop_stage", "10"]
+    subprocess.run(run_sh, check=True, capture_output=True)
+    table(experiment, rows=["small"], dry_run=True)
+    assert [line.split()[:2] for line in capsys.readouterr().out.splitlines()] == [
+        ["to", "check"],
+        ["to", "do"],
+    ]
+    table(experiment, rows=["small"], jobs=0)
+    assert "small, 10 %, real: decoded, but not known to be of this plan; --jobs 1 checks it" in caplog.text
+    assert {row["status"] for row in read_csv(tmp_path)} == {"missing"}
+    table(experiment, rows=["small"])
+    (tmp_path / "calls.txt").unlink()
+    table(experiment, rows=["small"], options={"deb_dir": "elsewhere"}, jobs=0)
+    assert {row["status"] for row in read_csv(tmp_path)} == {"missing"}
+    table(experiment, rows=["small"], options={"deb_dir": "elsewhere"})
+    assert "train exp/mini/2x2_10_real" in read_calls(tmp_path)
+    assert {row["status"] for row in read_csv(tmp_path)} == {"finished"}
+
+
+def test_a_changed_settings_file_is_noticed_and_what_a_stage_then_refuses_is_not_shown(
+    experiment: Path, tmp_path: Path
+) -> None:
+    settings, run_sh = tmp_path / "settings.yaml", tmp_path / "run.sh"
+    settings.write_text("steps: 60", encoding="utf-8")
+    text = run_sh.read_text(encoding="utf-8")
+    run_sh.write_text(text.replace("--note", "--config settings.yaml --note"), encoding="utf-8")
+    table(experiment, rows=["small"])
+    table(experiment, rows=["small"])
+    assert read_calls(tmp_path).count("train exp/mini/2x2_10_real") == 1
+    settings.write_text("steps: 70", encoding="utf-8")
+    run_sh.write_text(
+        run_sh.read_text(encoding="utf-8").replace("train)", "train) return 3;"), encoding="utf-8"
+    )
+    with pytest.raises(DataError, match="2 of 2 runs failed"):
+        table(experiment, rows=["small"])
+    assert [(row["status"], row["bleu"]) for row in read_csv(tmp_path)] == [("failed", "")] * 2
 
 
 @pytest.mark.parametrize("jobs", [1, 4])
