@@ -16,7 +16,7 @@ demo: setup
 
 demo_st: setup
 	cd egs/libreoffice/st1 && for targets in real synth; do \
-	    ./run.sh --preset mini --student 6x3 --targets $$targets || exit 1; done
+	    ./run.sh --preset mini --student 6x3 --targets $$targets --stop_stage 11 || exit 1; done
 
 pytest = OMP_NUM_THREADS=1 $(python) -m pytest -n auto --maxprocesses 4 --dist loadfile --durations 25
 

@@ -3,7 +3,7 @@
 #
 # Source it after tools/recipe.sh and path.sh. Wanted: $general_data, what the general teacher learns from; ${texts}_real, what
 # students learn from first, $texts_name for people and $texts_dev beside it; $domain, a directory with dev and the test sets,
-# ${domain}_real, its training set, and $title.
+# ${domain}_real, its training set, $domain_test, the domain's own test set if it is not called test, and $title.
 # shellcheck shell=bash disable=SC2154
 
 taught=${teacher//[^A-Za-z0-9.-]/_} general=$exp/teacher_general teacher_dir=$exp/teacher_$taught
@@ -86,4 +86,9 @@ decode_test_sets() { # stage 10: by the student, as it was before, and by the te
 score() { # stage 11: RESULTS.md
     run 11 "score" synthst results --exp "$exp" --data "$domain" --test_sets "$test_sets" "${pair[@]}" \
         --out "$workdir/RESULTS.md" --title "$title, $langs, preset $preset" --command "$started_with"
+}
+
+measure_entropy() { # stage 12: of the student's predictions, on the domain's own test set
+    run 12 "entropy on ${domain_test:-test}" synthst entropy --model "$student_dir" --data "$domain/${domain_test:-test}" "${pair[@]}" \
+        "${search[@]}" --out "$student_dir/analysis/entropy_${domain_test:-test}"
 }

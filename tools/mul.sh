@@ -117,3 +117,11 @@ score() { # stage 11
     run 11 "score" synthst results --exp "$exp" --data "$data" --test_sets "[$test_sets]" "${sides[@]}" \
         --out "$workdir/RESULTS.md" --title "$title, $langs, $others, preset $preset" --command "$started_with"
 }
+
+measure_entropy() { # stage 12: of the student's predictions, on each pair's test set
+    local set
+    for set in ${test_sets//,/}; do
+        run 12 "entropy on $set" synthst entropy --model "$student_dir" --data "$data/$set" "${sides[@]}" "${search[@]}" \
+            --out "$student_dir/analysis/entropy_$set"
+    done
+}

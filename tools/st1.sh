@@ -123,3 +123,12 @@ score() { # stage 11: RESULTS.md
     run 11 "score" synthst results --exp "$exp" --data "$corpus" --test_sets "$(list "${tests[@]}")" "${pair[@]}" --samples 10 \
         --out "$workdir/RESULTS.md" --title "$title, $langs, preset $preset" --command "$started_with"
 }
+
+measure_entropy() { # stage 12: of the student's predictions, on the test sets whose speech has the references' lines
+    local set
+    for set in "${tests[@]}"; do
+        [[ " ${spoken[*]} " != *" $set "* ]] || run 12 "entropy on $set" synthst entropy --model "$student_dir" \
+            --data "$corpus/$set" --audio "$dump/$set" "${pair[@]}" "${gpu[@]}" --config "$shared/decode_st_$decode.yaml" \
+            --out "$student_dir/analysis/entropy_$set"
+    done
+}

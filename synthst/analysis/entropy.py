@@ -17,7 +17,8 @@ from synthst.errors import DataError
 from synthst.espnet.options import SearchOptions
 from synthst.espnet.settings import describe_weights
 from synthst.info import is_made, read_info, write_info
-from synthst.tables import join_tables, read_table
+from synthst.multilingual import read_tagged, read_tags
+from synthst.tables import read_table
 from synthst.teacher.protocol import SearchSettings
 
 if TYPE_CHECKING:
@@ -50,8 +51,9 @@ def entropy(
     sentence, so a reference of n tokens has n + 1. "own" takes those of the model's own best translation by
     ``search``, as many as tokens were chosen: n + 1, or n when the length limit cut it off before its end.
 
-    A speech translator reads ``audio``, the dump of the set. ``out`` gets entropy.json, with both averages,
-    and sentences.tsv, with those of every sentence.
+    A speech translator reads ``audio``, the dump of the set; sources of several pairs get the tag of their
+    pair's target, see `read_tagged`. ``out`` gets entropy.json, with both averages, and sentences.tsv, with
+    those of every sentence.
     """
     check_reads(model, audio)
     made_by = _made_by(model, data, audio, src, tgt, search)
@@ -133,7 +135,8 @@ def _made_by(
     texts = {lang: hashlib.sha256(text_path(data, lang).read_bytes()).hexdigest() for lang in langs}
     read = {"path": str(audio), "made_by": read_info(audio)["made_by"]} if audio else None
     made_by = {"step": "entropy", "weights_sha256": describe_weights(model), "data": str(data)}
-    return {**made_by, "sha256": texts, "audio": read, "search": asdict(search)}
+    tagged = {"tags": sorted(tags)} if (tags := read_tags(data)) else {}
+    return {**made_by, "sha256": texts, **tagged, "audio": read, "search": asdict(search)}
 
 
 def _measure(
@@ -157,7 +160,7 @@ def _measure_text(
     from synthst.espnet.entropy import text_entropies  # torch takes seconds to load
     from synthst.espnet.load import load_model
 
-    rows = list(join_tables([text_path(data, src), text_path(data, tgt)]))
+    rows = list(read_tagged(data, [src, tgt]))
     loaded = load_model(model, device=device)
     sources, references = [source for _, (source, _) in rows], [reference for _, (_, reference) in rows]
     found = text_entropies(loaded, sources, references, options)

@@ -1,5 +1,6 @@
 """One run of each recipe on a toy language, shared by the tests."""
 
+import json
 import os
 import signal
 import subprocess
@@ -111,3 +112,10 @@ def trained(mt1: Mt1) -> Mt1:
     (mt1.data / "rest_120/text.de").write_bytes(b"\xff poisoned\n")
     mt1.succeed("--targets", "synth_mono")
     return mt1
+
+
+def measured_sentences(student: Path, test_set: str = "test") -> int:
+    """Return of how many sentences stage 12 measured the entropy, along both kinds of prefixes."""
+    found = json.loads((student / f"analysis/entropy_{test_set}/entropy.json").read_text(encoding="utf-8"))
+    assert all(found[column]["entropy"] > 0 for column in ("reference", "own"))
+    return int(found["sentences"])

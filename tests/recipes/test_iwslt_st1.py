@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import RECIPE, Mt1
+from conftest import RECIPE, Mt1, measured_sentences
 from toy import write_settings
 from toy_iwslt_st1 import COMMON, DEV, EXTRA, SETTINGS, SIZES, TALKS, make_corpora
 
@@ -105,6 +105,8 @@ def test_every_model_is_scored_on_every_test_set(iwslt: Iwslt) -> None:
             assert read_json(iwslt.exp / model / f"decode_{name}/scores.json")["sentences"] == lines
         assert read_json(iwslt.exp / f"asr_own/decode_{name}/wer.json")["utterances"] == lines
     results = (iwslt.work / "RESULTS.md").read_text(encoding="utf-8")
+    assert measured_sentences(iwslt.exp / STUDENT, "tst-COMMON") == COMMON
+    assert not (iwslt.exp / STUDENT / "analysis/entropy_tst2010").exists()  # its speech has other lines
     assert "IWSLT 2022, en-de, preset mini" in results and "recogniser asr_own, tst2010: WER|" in results
 
 

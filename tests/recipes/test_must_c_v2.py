@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import RECIPE, Mt1
+from conftest import RECIPE, Mt1, measured_sentences
 from toy import SETTINGS as MT_SETTINGS
 from toy import write_settings
 from toy_iwslt import write_mustc
@@ -102,6 +102,7 @@ def test_tst_common_is_translated_and_scored(must_c: MustC) -> None:
     for name in (BEGUN, TUNED, "teacher_indomain"):
         assert len(texts(must_c.exp / name / "decode_tst-COMMON", "de")) == 10
         assert read_json(must_c.exp / name / "decode_tst-COMMON/scores.json")["sentences"] == 10
+    assert measured_sentences(must_c.exp / TUNED, "tst-COMMON") == 10
     assert "MuST-C v2, en-de, preset mini" in (must_c.work / "RESULTS.md").read_text(encoding="utf-8")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SPEECH_RECIPE, Mt1
+from conftest import SPEECH_RECIPE, Mt1, measured_sentences
 from toy import SPEECH_SETTINGS, make_packages, write_settings
 
 from synthst.tables import read_table
@@ -104,6 +104,8 @@ def test_results_tell_scores_and_the_word_error_rate(st1: St1) -> None:
     taught = st1.synth.removeprefix("train_synth_").removesuffix("_beam4")
     for words in ("| real |", f"| synth by {taught} |", "recogniser asr_own, test: WER|"):
         assert words in results
+    for student in st1.students.values():
+        assert measured_sentences(student) == 12
 
 
 def test_a_second_run_makes_corpus_audio_and_recogniser_not_again(st1: St1) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SPEECH_RECIPE, Mt1
+from conftest import SPEECH_RECIPE, Mt1, measured_sentences
 from toy import write_settings
 from toy_steel_sky import LINES, PROMPTS, SETTINGS, SPEAK, make_all_packages, turn_round
 
@@ -100,6 +100,7 @@ def test_the_test_set_is_decoded_by_all_and_scored(sky: Mt1) -> None:
     for model in (student(sky), sky.exp / f"mt_6x3_{NAME}", sky.exp / "teacher_indomain"):
         assert list(read(model / "decode_test/text.de")) == wanted
         assert (model / "decode_test/scores.json").is_file()
+    assert measured_sentences(student(sky)) == len(wanted)
     assert list(read(sky.exp / "asr_own/decode_test/text.en")) == wanted
     results = (sky.work / "RESULTS.md").read_text(encoding="utf-8")
     for words in ("Beneath a Steel Sky, en-de, preset mini", "recogniser asr_own, test: WER|"):

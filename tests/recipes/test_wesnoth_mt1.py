@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import RECIPE, Mt1
+from conftest import RECIPE, Mt1, measured_sentences
 from toy import write_settings
 from toy_wesnoth import SETTINGS, make_domains
 
@@ -96,6 +96,7 @@ def test_every_model_translates_every_test_set(wesnoth: Mt1) -> None:
     (entry,) = read_json(wesnoth.work / "results.json").values()
     assert len(entry["rows"]) == 2 * 5  # the general teacher is listed too, without scores
     assert "handbook_test" in (wesnoth.work / "RESULTS.md").read_text(encoding="utf-8")
+    assert measured_sentences(wesnoth.exp / TUNED) == len(texts(wesnoth.data / "wesnoth/test"))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import RECIPE
+from conftest import RECIPE, measured_sentences
 from test_wmt21 import Wmt, read
 from toy import write_settings
 from toy_wmt import SHORT, WMT_SETTINGS, corpora_yaml, make_downloads
@@ -44,6 +44,7 @@ def test_one_student_learns_from_the_corpora_of_all_pairs(multi: Wmt) -> None:
     combined = data / "train_60_synth_own_beam4_t1"
     assert sorted(read(combined / "utt2pair").values()) == ["de-en"] * 60 + ["es-en"] * 60
     assert (exp / f"mt_2x2_{combined.name}/pack.zip").is_file()
+    assert measured_sentences(exp / f"mt_2x2_{combined.name}", "test_es-en") > 0
     (entry,) = json.loads((multi.work / "results.json").read_text(encoding="utf-8")).values()
     assert {(row["targets"], row["test_set"]) for row in entry["rows"]} == {
         (targets, f"test_{other}-en") for targets in ("real", "synth") for other in ("de", "es")

@@ -17,7 +17,7 @@
 #   --preset full     full (the paper's, for GPUs) | mini (to try the recipe on a few talks)
 #   --conf DIR (by default conf/<preset>)   --ngpu 0   --workdir . (for what it writes)
 # Stages: 1 prepare data, 2 teacher, 3 decode the sources, 4 replace targets, 5 expand with ASR-only speech, 6 tokens and
-#   audio, 7 recogniser, 8 train the student, 10 decode the test sets, 11 score, 13 pack the student (9, 12: nothing here)
+#   audio, 7 recogniser, 8 train the student, 10 decode the test sets, 11 score, 12 entropy, 13 pack the student (9: nothing here)
 cd "$(dirname "$0")" || exit 1
 options="source st asr_only iwslt general targets student teacher asr mt restore decode preset conf ngpu workdir"
 langs=en-de source=downloads st="mustc st_ted covost europarl_st" asr_only="librispeech tedlium commonvoice voxpopuli"
@@ -45,4 +45,5 @@ train_recogniser # 7
 train_student    # 8
 decode_test_set  # 10: and cut the translations at the references' lines
 score            # 11
+measure_entropy  # 12
 pack_student     # 13

@@ -12,7 +12,7 @@
 #   --preset full     full (the paper's width, for a GPU) | mini (minutes on two CPU cores)
 #   --conf DIR (by default conf/<preset>)   --ngpu 0   --deb_dir DIR (where there is no apt)   --workdir . (for what it writes)
 # Stages: 1 prepare data, 2 teacher, 3 decode the sources, 4 replace targets, 5 expand with ASR-only speech, 6 tokens and
-#   audio, 7 recogniser, 8 train the student, 10 decode the test set, 11 score, 13 pack the student (9, 12: nothing here)
+#   audio, 7 recogniser, 8 train the student, 10 decode the test set, 11 score, 12 entropy, 13 pack the student (9: nothing here)
 cd "$(dirname "$0")" || exit 1
 options="langs targets student teacher asr mt decode preset conf ngpu deb_dir workdir"
 langs=en-de targets=synth student=17x6 teacher=own asr=own mt=none decode=beam4 preset=full conf="" ngpu=0 deb_dir="" workdir=.
@@ -38,4 +38,5 @@ train_recogniser # 7
 train_student    # 8
 decode_test_set  # 10
 score            # 11
+measure_entropy  # 12
 pack_student     # 13

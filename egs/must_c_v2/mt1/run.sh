@@ -16,7 +16,7 @@
 #   --preset full         full (the paper's, for GPUs) | mini (to try the recipe)
 #   --conf DIR (by default conf/<preset>)   --ngpu 0   --seed N (of the student's trainings)   --workdir . (for what it writes)
 # Stages: 1 prepare data, 2 teachers, 3 decode the sources, 4 replace targets, 6 tokens, 8 train on general texts, 9 fine-tune,
-#   10 decode the test sets, 11 score, 13 pack the student (5, 7, 12: nothing here)
+#   10 decode the test sets, 11 score, 12 entropy, 13 pack the student (5, 7: nothing here)
 cd "$(dirname "$0")" || exit 1
 options="source corpus pretrained targets teacher student subset test_sets decode preset conf ngpu seed workdir"
 langs=en-de source=downloads corpus=../../wmt21_en_de/mt1/data/en-de-full/corpus pretrained=synth targets=synth teacher=general
@@ -26,7 +26,7 @@ choices_pretrained="none real synth" choices_targets="real synth" choices_studen
     choices_teacher="general indomain espnet:* ct2:* hf:* llm:* file:*" choices_preset="mini full" choices_ngpu=NUMBER
 . ../../../tools/recipe.sh; . ./path.sh
 conf=${conf:-conf/$preset} shared=../../../conf data=$workdir/data/$langs-$preset exp=$workdir/exp/$langs-$preset
-pair=(--src "${langs%-*}" --tgt "${langs#*-}") title="MuST-C v2" domain=$data/mustc
+pair=(--src "${langs%-*}" --tgt "${langs#*-}") title="MuST-C v2" domain=$data/mustc domain_test=tst-COMMON
 general_data=$data/wmt texts=$data/wmt_$subset texts_name=WMT texts_dev=$corpus/dev
 . ../../../tools/fine_tuning.sh
 
@@ -46,4 +46,5 @@ train_student     # 8: on general texts, unless --pretrained none
 fine_tune_student # 9: on MuST-C
 decode_test_sets  # 10
 score             # 11
+measure_entropy   # 12
 pack_student      # 13

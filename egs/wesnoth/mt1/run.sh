@@ -16,7 +16,7 @@
 #   --conf DIR (by default conf/<preset>)   --ngpu 0   --seed N (of the student's trainings)
 #   --deb_dir DIR (packages and lists, where there is no apt)   --workdir . (for what it writes)
 # Stages: 1 prepare data, 2 teachers, 3 decode the sources, 4 replace targets, 6 tokens, 8 train on help texts, 9 fine-tune,
-#   10 decode the test sets, 11 score, 13 pack the student (5, 7, 12: nothing here)
+#   10 decode the test sets, 11 score, 12 entropy, 13 pack the student (5, 7: nothing here)
 cd "$(dirname "$0")" || exit 1
 options="langs pretrained targets teacher student subset test_sets decode preset conf ngpu seed deb_dir workdir"
 langs=en-de pretrained=synth targets=synth teacher=general student=2x2 subset=all test_sets="[test]" decode=beam4 preset=full \
@@ -46,4 +46,5 @@ train_student     # 8: on help texts, unless --pretrained none
 fine_tune_student # 9: on Wesnoth
 decode_test_sets  # 10
 score             # 11
+measure_entropy   # 12
 pack_student      # 13

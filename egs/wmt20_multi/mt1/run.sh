@@ -16,7 +16,7 @@
 #   --mtdata COMMAND      how to call mtdata, by default through uv; without a network stage 1 goes on from what DIR holds
 #   --conf DIR (by default conf/<preset>)   --ngpu 0   --seed N (of the student's training)   --workdir . (for data, exp, RESULTS.md)
 # Stages: 1 prepare data, 2 teachers, 3 decode the sources, 4 replace targets, 5 put the pairs together, 6 tokens,
-#   8 train the student, 10 decode the test sets, 11 score, 13 pack the student (7, 9, 12: nothing here)
+#   8 train the student, 10 decode the test sets, 11 score, 12 entropy, 13 pack the student (7, 9: nothing here)
 cd "$(dirname "$0")" || exit 1
 options="langs others targets student subset temperature teacher decode preset downloads mtdata conf ngpu seed workdir"
 langs=en-mul others="de es fr" targets=synth student=2x2 subset=all temperature=1 teacher=own decode=beam4 preset=full
@@ -44,4 +44,5 @@ write_tokens       # 6: with the tag of the wanted language before each source
 train_student      # 8
 decode_test_sets   # 10
 score              # 11: each pair, and the average
+measure_entropy    # 12
 pack_student       # 13
