@@ -24,8 +24,8 @@ data=$workdir/data/$pair taught=${teacher//[^A-Za-z0-9.-]/_}
 exp=$workdir/exp/$pair/figure2_${student}_${subset}_${taught}_$decode how=${switch_at//:/}_$restart
 real=train_${subset}_real synth=train_${subset}_synth_${taught}_$decode first=$stage last=$((stop_stage < 6 ? stop_stage : 6))
 for targets in real synth; do
-    ((first > last)) || ./run.sh --stage "$first" --stop_stage "$last" --targets "$targets" --langs "$langs" --student "$student" \
-        --subset "$subset" --teacher "$teacher" --decode "$decode" --preset "$preset" --conf "$conf" --ngpu "$ngpu" \
+    ((first > last)) || ./run.sh ${dry_run:+--dry_run} --stage "$first" --stop_stage "$last" --targets "$targets" --langs "$langs" \
+        --student "$student" --subset "$subset" --teacher "$teacher" --decode "$decode" --preset "$preset" --conf "$conf" --ngpu "$ngpu" \
         --workdir "$workdir" ${corpus:+--corpus "$corpus"} ${deb_dir:+--deb_dir "$deb_dir"}
 done
 train() { # train NAME TOKENS [OTHER_TOKENS]: a student, whose targets change if there are others
