@@ -97,6 +97,11 @@ def test_a_wrong_experiment_is_refused_with_the_place(tmp_path: Path, old: str, 
     assert str(path) in str(refused.value)
 
 
+def test_an_experiment_that_is_not_there_is_told_so(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"table9.yaml is not there; name an experiment's YAML file"):
+        read_experiment(tmp_path / "table9.yaml")
+
+
 def test_two_test_sets_for_a_cell_are_refused(tmp_path: Path) -> None:
     make_recipe(tmp_path)
     text = TABLE.replace("student: 6x6}", "student: 6x6}, test_set: a").replace(

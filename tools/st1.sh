@@ -23,6 +23,7 @@ asr_dir=${asr#espnet:} mt_dir=${mt#espnet:} mt_label=$label student_dir=$exp/st_
 [[ "$asr" == own ]] || student_dir+=_asr_${asr//[^A-Za-z0-9.-]/_} label+=", encoder of ${asr##*/}"
 [[ "$mt" == own ]] && mt_dir=$exp/mt_${student}_$name
 [[ "$mt" == none ]] || student_dir+=_mt_${mt//[^A-Za-z0-9.-]/_} label+=", decoder of mt ${mt##*/}"
+student_dir+=${seed:+_seed$seed}
 
 # shellcheck disable=SC2034  # for stage 1
 fetch=(--downloads "$workdir/downloads" ${deb_dir:+--deb_dir "$deb_dir"})
@@ -103,7 +104,7 @@ train_student() { # stage 8: with --mt own the text student of the same targets,
         --labels "{targets: '$mt_label', student: text for $student, subset: null}"
     run 8 "train the student" synthst train_speech "${tokens[@]}" --audio "[$audio]" --valid_audio "[$dump/dev]" \
         "${begin[@]}" --out "$student_dir" "${shape[@]}" --config "$conf/student.yaml" \
-        --labels "{targets: '$label', student: $student, subset: null}"
+        ${seed:+--training.seed "$seed"} --labels "{targets: '$label', student: $student${seed:+ seed $seed}, subset: null}"
 }
 
 decode_test_set() { # stage 10: the speech by student and recogniser, its transcripts by the teacher and the text student

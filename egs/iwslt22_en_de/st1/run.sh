@@ -15,14 +15,14 @@
 #   --restore yes     give transcripts of ASR-only speech case and punctuation before they are translated: yes | no
 #   --decode beam4    how they search: conf/decode_<name>.yaml and decode_st_<name>.yaml at the repository's top
 #   --preset full     full (the paper's, for GPUs) | mini (to try the recipe on a few talks)
-#   --conf DIR (by default conf/<preset>)   --ngpu 0   --workdir . (for what it writes)
+#   --conf DIR (by default conf/<preset>)   --ngpu 0   --seed N (of the student)   --workdir . (for what it writes)
 # Stages: 1 prepare data, 2 teacher, 3 decode the sources, 4 replace targets, 5 expand with ASR-only speech, 6 tokens and
 #   audio, 7 recogniser, 8 train the student, 10 decode the test sets, 11 score, 12 entropy, 13 pack the student (9: nothing here)
 cd "$(dirname "$0")" || exit 1
-options="source st asr_only iwslt general targets student teacher asr mt restore decode preset conf ngpu workdir"
+options="source st asr_only iwslt general targets student teacher asr mt restore decode preset conf ngpu seed workdir"
 langs=en-de source=downloads st="mustc st_ted covost europarl_st" asr_only="librispeech tedlium commonvoice voxpopuli"
 iwslt="tst2010 tst2013 tst2014 tst2015 tst2018 tst2019 tst2020" general="" targets=synth student=17x6 teacher=own asr=own mt=none
-restore=yes decode=beam4 preset=full conf="" ngpu=0 workdir=.
+restore=yes decode=beam4 preset=full conf="" ngpu=0 seed="" workdir=.
 # shellcheck disable=SC2034  # recipe.sh reads the choices
 choices_targets="real synth synth_asr" choices_student="17x6 6x3" choices_teacher="own indomain espnet:* ct2:* hf:* file:*" \
     choices_asr="own espnet:* *.pth" choices_mt="none own espnet:*" choices_restore="yes no" choices_preset="mini full" choices_ngpu=NUMBER

@@ -16,7 +16,8 @@ switch_at=half restart=nothing langs=en-de student=2x2 subset=4000 teacher=own d
     corpus="" conf="" ngpu=0 deb_dir="" workdir=.
 # shellcheck disable=SC2034  # recipe.sh reads the choices
 choices_switch_at="half NUMBER epoch:NUMBER plateau" choices_restart="nothing optimiser schedule both" \
-    choices_langs="*-*" choices_student="2x2 6x6 24x6" choices_preset="mini full" choices_subset="all NUMBER" choices_ngpu=NUMBER
+    choices_langs="*-*" choices_student="2x2 6x6 24x6" choices_preset="mini full" choices_subset="all NUMBER" choices_ngpu=NUMBER \
+    choices_teacher="own espnet:* ct2:* hf:* llm:* file:*"
 . ../../../tools/recipe.sh
 . ./path.sh
 conf=${conf:-conf/$preset} shared=../../../conf pair=${corpus:+${corpus##*/}-}$langs-$preset

@@ -10,12 +10,12 @@
 #   --mt none         what the decoder begins as: none | own (stage 8 trains a text student on the same targets) | espnet:DIR
 #   --decode beam4    how they search: conf/decode_<name>.yaml and decode_st_<name>.yaml at the repository's top
 #   --preset full     full (the paper's width, for a GPU) | mini (minutes on two CPU cores)
-#   --conf DIR (by default conf/<preset>)   --ngpu 0   --deb_dir DIR (where there is no apt)   --workdir . (for what it writes)
+#   --conf DIR (by default conf/<preset>)   --ngpu 0   --seed N (of the student)   --deb_dir DIR (where there is no apt)   --workdir . (for what it writes)
 # Stages: 1 prepare data, 2 teacher, 3 decode the sources, 4 replace targets, 5 expand with ASR-only speech, 6 tokens and
 #   audio, 7 recogniser, 8 train the student, 10 decode the test set, 11 score, 12 entropy, 13 pack the student (9: nothing here)
 cd "$(dirname "$0")" || exit 1
-options="langs targets student teacher asr mt decode preset conf ngpu deb_dir workdir"
-langs=en-de targets=synth student=17x6 teacher=own asr=own mt=none decode=beam4 preset=full conf="" ngpu=0 deb_dir="" workdir=.
+options="langs targets student teacher asr mt decode preset conf ngpu seed deb_dir workdir"
+langs=en-de targets=synth student=17x6 teacher=own asr=own mt=none decode=beam4 preset=full conf="" ngpu=0 seed="" deb_dir="" workdir=.
 # shellcheck disable=SC2034  # recipe.sh reads the choices
 choices_langs="en-de en-es en-fr en-it" choices_targets="real synth synth_asr" choices_student="17x6 6x3" \
     choices_teacher="own indomain espnet:* file:*" choices_asr="own espnet:* *.pth" choices_mt="none own espnet:*" \
