@@ -1,7 +1,6 @@
 """SentencePiece tokenisers, and token arrays that a training process maps instead of reading text."""
 
 import hashlib
-import io
 import itertools
 import json
 import logging
@@ -16,6 +15,7 @@ import sentencepiece
 from synthst.datadir import is_made, new_directory, read_info, text_path, write_info
 from synthst.errors import DataError
 from synthst.multilingual import language_tag, read_tagged, read_tags
+from synthst.pieces import CHARACTER_COVERAGE, train_sentencepiece
 from synthst.tables import read_table
 
 logger = logging.getLogger(__name__)
@@ -88,14 +88,14 @@ def train_tokenizers(
     shared: bool = True,
     model_type: Literal["bpe", "unigram"] = "bpe",
     max_sentences: int = 10_000_000,
+    character_coverage: float = CHARACTER_COVERAGE,
     tags: list[str] | None = None,
 ) -> None:
     """Train SentencePiece on ``text.<lang>`` and write ``out``/<lang>.model, one for all if ``shared``.
 
-    Nothing is normalised away (identity, all blanks and characters kept, bytes as fallback), so that decoding
-    an encoded sentence gives it back; only U+2581, SentencePiece's own sign, comes back as a blank.
-    ``vocabulary_size`` counts the pieces; ESPnet's ids are two more. ``tags`` are the target languages of a
-    model for several pairs: <2de> for de becomes a piece.
+    Nothing is normalised away (identity, all blanks kept, bytes past `CHARACTER_COVERAGE`), so that decoding
+    an encoded sentence gives it back; only U+2581, SentencePiece's own sign, comes back as a blank. ESPnet
+    has two ids more than ``vocabulary_size``. ``tags`` are target languages: <2de> for de becomes a piece.
     """
     made_by: dict[str, object] = {
         "data": str(data),
@@ -104,6 +104,7 @@ def train_tokenizers(
         "shared": shared,
         "model_type": model_type,
         "max_sentences": max_sentences,
+        "character_coverage": character_coverage,
         **({"tags": tags} if tags else {}),
     }
     pieces = [language_tag(lang) for lang in tags or ()]
@@ -113,52 +114,11 @@ def train_tokenizers(
     with new_directory(out) as folder:
         for group in [langs] if shared else [[lang] for lang in langs]:
             texts = (text for lang in group for _, text in read_table(text_path(data, lang)))
-            sizes = vocabulary_size, model_type, max_sentences
-            model = train_sentencepiece(texts, *sizes, source=data, whole=pieces)
+            options = vocabulary_size, model_type, max_sentences, character_coverage
+            model = train_sentencepiece(texts, *options, source=data, whole=pieces)
             for lang in group:
                 (folder / f"{lang}.model").write_bytes(model)
         write_info(folder, made_by, parents=[data])
-
-
-def train_sentencepiece(
-    texts: Iterator[str],
-    vocabulary_size: int,
-    model_type: str,
-    max_sentences: int,
-    *,
-    source: Path,
-    whole: Sequence[str] = (),
-) -> bytes:
-    """Return a serialised model in which each of ``whole`` is always one piece.
-
-    Raises DataError when ``source`` has too little text for it.
-    """
-    model = io.BytesIO()
-    try:
-        sentencepiece.SentencePieceTrainer.Train(
-            sentence_iterator=texts,
-            model_writer=model,
-            model_type=model_type,
-            vocab_size=vocabulary_size,
-            normalization_rule_name="identity",
-            remove_extra_whitespaces=False,
-            character_coverage=1.0,
-            byte_fallback=True,
-            user_defined_symbols=list(whole),
-            unk_id=0,
-            bos_id=-1,
-            eos_id=-1,
-            pad_id=-1,
-            input_sentence_size=max_sentences,
-            shuffle_input_sentence=True,
-            minloglevel=2,
-        )
-    except RuntimeError as error:
-        raise DataError(
-            f"{source}: SentencePiece cannot make {vocabulary_size:,} pieces of it ({error}); lower "
-            f"--vocabulary_size or add text"
-        ) from error
-    return model.getvalue()
 
 
 @dataclass(frozen=True)

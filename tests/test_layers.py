@@ -31,6 +31,7 @@ LAYERS = [
         "nbest",
         "testsets",
         "tokens",
+        "pieces",
         "audio",
         "speechdir",
         "speed",

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from toy_task import VOCABULARY, make_sentences, write_pairs
 
 from synthst.datadir import read_info
-from synthst.errors import DataError
+from synthst.errors import ConfigError, DataError
 from synthst.multilingual import combine_pairs
+from synthst.pieces import train_sentencepiece
 from synthst.tables import join_tables, read_table
 from synthst.tokens import (
     Tokenizer,
     read_tokens,
     token_dtype,
-    train_sentencepiece,
     train_tokenizers,
     write_tokens,
 )
@@ -133,7 +133,8 @@ def test_a_shared_model_is_one_for_all_languages_and_separate_ones_differ(data: 
 def test_training_again_gives_the_same_model() -> None:
     texts = make_sentences(300)
     first, second = (
-        train_sentencepiece(iter(texts), VOCABULARY, "bpe", 150, source=Path("data")) for _ in range(2)
+        train_sentencepiece(iter(texts), VOCABULARY, "bpe", 150, 0.9999, source=Path("data"))
+        for _ in range(2)
     )
     assert first == second
 
@@ -147,9 +148,47 @@ def test_tokenizers_of_other_settings_are_refused_and_the_same_are_kept(data: Pa
 
 
 def test_too_little_text_for_the_vocabulary_is_told(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="cannot make 30,000 pieces.*--vocabulary_size"):
+    with pytest.raises(DataError, match="cannot make 30,000 pieces.*lower --vocabulary_size or add text"):
         train_tokenizers(data, tmp_path / "out", langs=["en"], vocabulary_size=30_000)
     assert not (tmp_path / "out").exists()
+
+
+def count_pieces(folder: Path, characters: list[str]) -> int:
+    tokenizer = Tokenizer(folder / "en.model")
+    return sum(tokenizer.has_piece(character) for character in characters)
+
+
+@pytest.mark.parametrize(("coverage", "pieces"), [({}, 0), ({"character_coverage": 1.0}, 20)])
+def test_stray_characters_of_much_text_take_no_pieces_but_come_back(
+    tmp_path: Path, coverage: dict[str, float], pieces: int
+) -> None:
+    stray = [chr(ord("一") + place) for place in range(20)]
+    texts = [*make_sentences(1000) * 12, *stray]
+    assert 200_000 < sum(map(len, texts)) < 400_000  # of which 20 to 40 are a ten thousandth
+    data = write_pairs(tmp_path / "data", [(text, text) for text in texts])
+    train_tokenizers(data, tmp_path / "out", langs=["en"], vocabulary_size=310, **coverage)
+    assert count_pieces(tmp_path / "out", stray) == pieces
+    tokenizer = Tokenizer(tmp_path / "out/en.model")
+    assert tokenizer.vocabulary_size == 312
+    assert all(tokenizer.decode(tokenizer.encode(text)) == text for text in [*stray, *texts[:100]])
+    made_by = read_info(tmp_path / "out")["made_by"]
+    assert isinstance(made_by, dict)
+    assert made_by["character_coverage"] == coverage.get("character_coverage", 0.9999)
+
+
+def test_too_many_characters_for_the_vocabulary_are_told_with_their_remedy(tmp_path: Path) -> None:
+    stray = [(chr(ord("一") + place),) * 2 for place in range(100)]
+    data = write_pairs(tmp_path / "data", [*((text, text) for text in make_sentences(100)), *stray])
+    with pytest.raises(DataError, match="raise --vocabulary_size, or lower --character_coverage 0.9999"):
+        train_tokenizers(data, tmp_path / "out", langs=["en"], vocabulary_size=340)
+    train_tokenizers(data, tmp_path / "out", langs=["en"], vocabulary_size=340, character_coverage=0.98)
+    assert Tokenizer(tmp_path / "out/en.model").vocabulary_size == 342
+
+
+@pytest.mark.parametrize("coverage", [0.0, 0.97, 1.01])
+def test_a_coverage_that_is_none_is_refused(data: Path, tmp_path: Path, coverage: float) -> None:
+    with pytest.raises(ConfigError, match="character_coverage .* give 0.98 to 1"):
+        train_tokenizers(data, tmp_path / "out", langs=["en"], character_coverage=coverage)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no model"])
