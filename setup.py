@@ -36,7 +36,7 @@ setup(
     ],
     extras_require={
         "ct2": ["ctranslate2>=4.8"],  # teachers that CTranslate2 runs; exported students
-        "hf": ["transformers>=4.57"],  # teachers of the Hugging Face hub; their tokenisers
+        "hf": ["transformers>=4.57", "sacremoses"],  # teachers of the Hugging Face hub; FSMT's tokeniser
         "llm": ["openai>=3"],  # teachers behind an OpenAI-compatible endpoint
         "cluster": ["dask", "distributed>=2026", "dask-jobqueue"],  # decoding on many machines
         "langid": ["py3langid>=0.4"],  # the filter for the wrong language

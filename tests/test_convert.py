@@ -21,7 +21,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> TinyModels:
     return TinyModels(tmp_path_factory.mktemp("models"))
 
 
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("name", [name for name in MAKERS if name != "fsmt"])
 def test_the_converted_model_translates_as_the_model_does(models: TinyModels, name: str) -> None:
     settings = SearchSettings(beam=1, min_length=0, max_ratio=0.5, max_extra=3)
     wanted = HfTeacher(str(models[name]), settings, src="en", tgt="de").translate(SOURCES)
@@ -73,6 +73,14 @@ def test_a_model_that_ctranslate2_does_not_know_is_refused(models: TinyModels, t
     (model / "model.safetensors").write_bytes(b"")
     with pytest.raises(ConfigError, match="CTranslate2 cannot represent it .* use hf:"):
         convert_model(str(model), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_fsmt_is_refused_as_ctranslate2_lacks_it(models: TinyModels, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="CTranslate2 cannot represent it .*FSMTConfig.* use hf:"):
+        convert_model(str(models["fsmt"]), tmp_path / "out")
+    with pytest.raises(DataError, match="fsmt is no CTranslate2 model, .* make one with synthst convert"):
+        Ct2Teacher(models["fsmt"], SearchSettings(), src="en", tgt="de")
     assert not (tmp_path / "out").exists()
 
 

@@ -19,6 +19,7 @@ from synthst.teacher.protocol import Hypothesis, SearchSettings
 
 PROMPTS = {  # how the library's documentation begins source and target, English to German
     "marian": ("", []),
+    "fsmt": ("", []),
     "opus-mul": (">>deu<< ", []),
     "m2m": ("", ["__de__"]),
     "nllb": ("", ["deu_Latn"]),
@@ -75,11 +76,20 @@ class Reference:
         tokens: list[int] = written[0, len(self.prompt) :].tolist()
         return tokens
 
+    def text_of(self, tokens: Sequence[int]) -> str:
+        text: str = self.tokenizer.decode(
+            tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        return text.strip()
+
     def log_probability(self, source: str, tokens: Sequence[int]) -> float:
         """Add up the log probabilities of a target's tokens in one pass."""
         with torch.inference_mode():
             read = torch.tensor([[*self.prompt, *tokens[:-1]]])
-            logits = self.model(input_ids=self.read(source), decoder_input_ids=read).logits[0]
+            written = self.model(  # with a cache FSMT would see the tokens that follow
+                input_ids=self.read(source), decoder_input_ids=read, use_cache=False
+            )
+            logits = written.logits[0]
             if self.model.config.model_type == "marian":
                 logits[:, self.model.config.pad_token_id] = float("-inf")
         log_probs = torch.log_softmax(logits[len(self.prompt) - 1 :], dim=-1)
@@ -93,8 +103,9 @@ def test_greedy_search_writes_what_the_library_writes(models: TinyModels, name: 
     for source, [hyp] in zip(SOURCES, teach(models[name], settings).translate(SOURCES), strict=True):
         limit = int(0.5 * reference.read(source).size(1)) + 2
         tokens = reference.greedy(source, limit)
-        finished = tokens[-1] == reference.tokenizer.eos_token_id
+        finished = tokens[-1] == reference.model.config.eos_token_id
         assert (hyp.finished, hyp.tokens) == (finished, len(tokens) - finished)
+        assert hyp.text == reference.text_of(tokens)
         counted = limit + 1 if len(tokens) == limit else len(tokens)  # at the limit ESPnet counts one more
         assert hyp.score == pytest.approx(reference.log_probability(source, tokens) / counted, abs=1e-4)
 
@@ -112,7 +123,7 @@ def test_a_beam_finds_at_least_what_greedy_search_finds(models: TinyModels, name
 
 
 @pytest.mark.parametrize("top_k", [0, 5])
-@pytest.mark.parametrize("name", ["marian", "nllb", "t5"])
+@pytest.mark.parametrize("name", ["marian", "fsmt", "nllb", "t5"])
 def test_neighbours_and_batches_change_nothing(models: TinyModels, name: str, top_k: int) -> None:
     settings = SearchSettings(nbest=2, top_k=top_k, max_ratio=1.0, max_extra=3)
     together = teach(models[name], settings).translate(SOURCES)
@@ -129,7 +140,7 @@ def test_samples_follow_the_seed(models: TinyModels) -> None:
     assert sample(1) != sample(2)
 
 
-@pytest.mark.parametrize("name", ["marian", "mbart"])
+@pytest.mark.parametrize("name", ["marian", "fsmt", "mbart"])
 def test_a_source_that_is_too_long_is_cut_and_its_translation_counts_as_cut_off(
     models: TinyModels, name: str
 ) -> None:
@@ -173,6 +184,25 @@ def test_the_identity_is_of_the_content_not_of_the_place(models: TinyModels, tmp
     weights.write_bytes(weights.read_bytes()[:-1] + b"\1")
     changed = teach(copy).identity
     assert [key for key in identity if changed[key] != identity[key]] == ["weights_sha256"]
+
+
+@pytest.mark.parametrize("name", ["vocab-src.json", "vocab-tgt.json", "merges.txt"])
+def test_each_file_of_a_tokeniser_belongs_to_the_identity(
+    models: TinyModels, tmp_path: Path, name: str
+) -> None:
+    copy = Path(shutil.copytree(models["fsmt"], tmp_path / "fsmt"))
+    text = (copy / name).read_text(encoding="utf-8")
+    (copy / name).write_text(f"{text}\n", encoding="utf-8")
+    identity, changed = (teach(directory).identity for directory in (models["fsmt"], copy))
+    assert [key for key in identity if changed[key] != identity[key]] == ["files_sha256"]
+
+
+def test_a_model_that_names_no_end_is_refused(models: TinyModels, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(models["fsmt"], tmp_path / "fsmt"))
+    config = json.loads((copy / "config.json").read_text(encoding="utf-8"))
+    (copy / "config.json").write_text(json.dumps({**config, "eos_token_id": None}), encoding="utf-8")
+    with pytest.raises(ConfigError, match="fsmt does not say which token .* put an eos_token into"):
+        teach(copy).translate(["Save"])
 
 
 def test_a_model_by_name_is_identified_by_its_commit(

@@ -1,6 +1,7 @@
 """Tiny models of the transformers library with random weights, saved as a user would have them."""
 
 import io
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +33,7 @@ SOURCES = [
     "The four icons",
     "a",
 ]
+NO_STOPS = str.maketrans("", "", ",.")
 
 
 def train_pieces(path: Path, **options: Any) -> list[str]:
@@ -50,14 +52,21 @@ def train_pieces(path: Path, **options: Any) -> list[str]:
     return [processor.IdToPiece(i) for i in range(len(processor)) if not processor.IsControl(i)][1:]
 
 
-def save(model: Any, tokenizer: Any, directory: Path) -> Path:
-    """Save both; the weights are drawn so that different sources have different translations."""
+def draw_weights(model: Any) -> None:
+    """Draw weights with which different sources have different translations."""
     generator = torch.Generator().manual_seed(3)
     for name, weights in model.named_parameters():
+        if "embed_positions" in name and model.config.model_type == "fsmt":
+            continue  # computed, no parameter of its files
         if weights.dim() > 1:
             weights.data.normal_(0.0, 0.35, generator=generator)
         elif "bias" in name:
             weights.data.normal_(0.0, 0.1, generator=generator)
+
+
+def save(model: Any, tokenizer: Any, directory: Path) -> Path:
+    """Draw the weights and save both."""
+    draw_weights(model)
     model.get_input_embeddings().weight.data[tokenizer.eos_token_id] *= 6  # so that some targets end
     model.get_input_embeddings().weight.data[tokenizer.pad_token_id] = 0.0  # as training leaves it
     model.eval().save_pretrained(directory)
@@ -153,6 +162,42 @@ def make_mbart(directory: Path) -> Path:
     return save(transformers.MBartForConditionalGeneration(config), tokenizer, directory)
 
 
+def spell_words(sentences: list[str]) -> tuple[list[str], list[tuple[str, str]]]:
+    """Return the pieces of a byte pair encoding that spells words from the left, and its merges."""
+    words = sorted({word for sentence in sentences for word in sentence.translate(NO_STOPS).split()})
+    letters = sorted(set("".join(words)) | set(",.'"))
+    merges: dict[tuple[str, str], None] = {}
+    for word in words[::2]:  # the others stay in pieces
+        merges |= dict.fromkeys(zip(itertools.accumulate(word[:-2]), word[1:-1], strict=True))
+    ends = sorted({f"{letter}</w>" for letter in letters})
+    return [*letters, *ends, *dict.fromkeys(first + second for first, second in merges)], list(merges)
+
+
+def make_fsmt(directory: Path) -> Path:
+    """Make an FSMT as the hub has them: a vocabulary for each side, and a tokeniser that names no end."""
+    directory.mkdir(parents=True)
+    specials, merges, sizes = ["<s>", "<pad>", "</s>", "<unk>"], [], []
+    for side, sentences in (("src", SENTENCES[::2]), ("tgt", SENTENCES[1::2])):
+        pieces, side_merges = spell_words(sentences)
+        vocabulary = {token: i for i, token in enumerate([*specials, *pieces])}
+        (directory / f"vocab-{side}.json").write_text(json.dumps(vocabulary), encoding="utf-8")
+        merges += [" ".join(pair) for pair in side_merges]
+        sizes.append(len(vocabulary))
+    (directory / "merges.txt").write_text("".join(f"{merge}\n" for merge in merges), encoding="utf-8")
+    tokenizer = {"langs": ["en", "de"], "model_max_length": 1024, "do_lower_case": False}
+    (directory / "tokenizer_config.json").write_text(json.dumps(tokenizer), encoding="utf-8")
+    source, target = sizes
+    config = transformers.FSMTConfig(
+        src_vocab_size=source, tgt_vocab_size=target, max_position_embeddings=64, **SIZES
+    )
+    model = transformers.FSMTForConditionalGeneration(config)
+    draw_weights(model)
+    model.model.decoder.output_projection.weight.data[config.eos_token_id] *= 2  # so that some targets end
+    weights = {name: value for name, value in model.state_dict().items() if "embed_positions" not in name}
+    model.eval().save_pretrained(directory, state_dict=weights)
+    return directory
+
+
 def make_t5(directory: Path, *, languages: tuple[str, ...] = (), scaled: bool = True) -> Path:
     """Make a T5; with ``languages`` a MADLAD, whose sources say what to translate to."""
     directory.mkdir(parents=True)
@@ -181,6 +226,7 @@ def make_t5(directory: Path, *, languages: tuple[str, ...] = (), scaled: bool = 
 
 MAKERS: dict[str, Callable[[Path], Path]] = {
     "marian": make_marian,
+    "fsmt": make_fsmt,
     "opus-mul": lambda directory: make_marian(directory, languages=("deu", "fra")),
     "m2m": make_m2m,
     "nllb": make_nllb,

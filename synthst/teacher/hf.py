@@ -1,4 +1,4 @@
-"""The teacher that is a model of the transformers library: Marian, NLLB, M2M-100, mBART-50, T5, MADLAD."""
+"""The teacher that is a model of transformers: Marian, FSMT, NLLB, M2M-100, mBART-50, T5, MADLAD."""
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -75,7 +75,8 @@ class HfTeacher:
         self._name, self._settings, self._device = name, settings, device
         self._options = options or HfOptions()
         self._config = load_config(name, self._options.revision)
-        self._tokenizer = HuggingFaceTokenizer(name, revision=self._options.revision)
+        eos = getattr(self._config, "eos_token_id", None)
+        self._tokenizer = HuggingFaceTokenizer(name, revision=self._options.revision, eos=eos)
         self._tags = self._find_tags(src, tgt)
         self._tokenizer.set_tags(self._tags)
 
@@ -187,7 +188,12 @@ class HfTeacher:
 
     @cached_property
     def _eos(self) -> int:
-        return int(self._tokenizer.tokenizer.eos_token_id)
+        if not isinstance(self._tokenizer.eos, int):
+            raise ConfigError(
+                f"{self._name} does not say which token its targets end with; put an eos_token into its "
+                f"tokenizer_config.json"
+            )
+        return self._tokenizer.eos
 
     @cached_property
     def _prompt(self) -> list[int]:
@@ -250,7 +256,7 @@ def identify_model(name: str, revision: str | None) -> dict[str, object]:
     weights = next((found for pattern in WEIGHTS if (found := sorted(directory.glob(pattern)))), [])
     if not weights:
         raise DataError(f"{directory} has no weights, {' or '.join(WEIGHTS)}; save the whole model there")
-    small = [path for end in ("*.json", "*.model", "*.spm") for path in directory.glob(end)]
+    small = [path for end in ("*.json", "*.model", "*.spm", "merges.txt") for path in directory.glob(end)]
     return {
         "name": directory.name,
         "weights_sha256": checksum_files(weights),

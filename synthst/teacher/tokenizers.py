@@ -86,18 +86,25 @@ def _load_sentencepiece(model: Path) -> Any:
 class HuggingFaceTokenizer:
     """A tokeniser of the transformers library, with its own idea of what stands around a source."""
 
-    def __init__(self, name: str, *, revision: str | None = None) -> None:
-        """Load the tokeniser in a directory, or that of a model by name."""
+    def __init__(self, name: str, *, revision: str | None = None, eos: int | None = None) -> None:
+        """Load the tokeniser in a directory, or that of a model by name.
+
+        ``eos`` is the model's end of a sentence, for a tokeniser that does not name one, such as FSMT's.
+        """
         transformers = import_transformers()
         try:
             self.tokenizer: Any = transformers.AutoTokenizer.from_pretrained(name, revision=revision)
         except (OSError, ValueError, ImportError) as error:
             raise DataError(f"{name}: no tokeniser that transformers can load ({error})") from error
         self._tags = Tags()
+        self.eos = eos if self.tokenizer.eos_token_id is None else self.tokenizer.eos_token_id
 
     @functools.cached_property
     def vocabulary(self) -> dict[str, int]:
-        """Return all tokens with their ids; M2M-100's own list leaves the languages out."""
+        """Return all tokens with their ids, those of sources where targets have others.
+
+        M2M-100's own list leaves the languages out.
+        """
         return {**self.tokenizer.get_vocab(), **getattr(self.tokenizer, "lang_token_to_id", {})}
 
     def set_tags(self, tags: Tags) -> None:
@@ -121,8 +128,7 @@ class HuggingFaceTokenizer:
     def suffix_ids(self) -> list[int]:
         """Return what stands after every source: the end, after it perhaps a language."""
         around = list(self.tokenizer([""], verbose=False).input_ids[0])
-        eos = self.tokenizer.eos_token_id
-        return around[around.index(eos) :] if eos in around else []
+        return around[around.index(self.eos) :] if self.eos in around else []
 
     @property
     def suffix(self) -> list[str]:
@@ -141,7 +147,9 @@ class HuggingFaceTokenizer:
     @functools.cached_property
     def _text_ids(self) -> set[int]:
         special = {*self.tokenizer.all_special_ids, *getattr(self.tokenizer, "id_to_lang_token", ())}
-        return set(self.vocabulary.values()) - special
+        decoder = getattr(self.tokenizer, "decoder", None)  # a fast tokeniser's is no dictionary
+        targets = decoder if isinstance(decoder, dict) else {}  # by id; FSMT has a vocabulary for each side
+        return {*self.vocabulary.values(), *targets} - special
 
 
 def find_tokenizer(
