@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import RECIPE, Mt1
+from tiny_hf import make_fsmt
 from toy_wmt import make_downloads, write_conf
 
 from synthst.datadir import read_info
@@ -68,6 +69,17 @@ def test_all_stages_run_on_corpora_in_their_own_forms(tmp_path: Path, other: str
     assert made
     recipe.succeed("--targets", "synth_mono", "--stage", "2", "--stop_stage", "8")
     assert made == {path: path.stat().st_mtime_ns for path in recipe.work.rglob("*.pth")}
+
+
+def test_a_model_like_the_default_teacher_translates_the_sources(tmp_path: Path) -> None:
+    recipe, _ = make_recipe(tmp_path, "de")
+    model = make_fsmt(tmp_path / "wmt19-en-de")
+    recipe.succeed("--targets", "synth", "--teacher", f"hf:{model}", "--stop_stage", "4")
+    data = recipe.work / "data/en-de-mini"
+    (synth,) = data.glob("train_120_synth_*")
+    real, made = (read(folder / "text.de") for folder in (data / "train_120_real", synth))
+    assert real.keys() >= made.keys() and len(made) > 60 and len(set(made.values())) > 30
+    assert all(made[key] != real[key] for key in made)
 
 
 def test_stage_1_tells_where_to_put_what_needs_a_form(tmp_path: Path) -> None:
