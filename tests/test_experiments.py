@@ -16,7 +16,15 @@ from synthst.experiments.grid import explain_grid, make_grid, show_mean
 from synthst.experiments.plan import Run
 from synthst.experiments.runner import Failure, share_machine
 from synthst.experiments.scores import CellScore, Mean, agree, average, average_columns, sum_up
-from synthst.experiments.write import aligned, escape_latex, latex_table, markdown_table, write_csv
+from synthst.experiments.write import (
+    aligned,
+    escape_latex,
+    latex_table,
+    markdown_table,
+    strip_number,
+    write_csv,
+    write_table,
+)
 from synthst.report import ResultRow
 
 
@@ -219,6 +227,21 @@ def test_the_words_below_the_grid_say_what_was_tested(toy: Experiment) -> None:
     )
     assert "One training seed" in explain_grid(toy.systems, sum_up(one))
     assert "Mean ± standard deviation over seeds 1, 2" in explain_grid(toy.systems, sum_up(many))
+    assert "avg" not in explain_grid(toy.systems, sum_up(one))
+    with_average = [*sum_up(one), *average_columns(sum_up(one), "avg")]
+    assert explain_grid(toy.systems, with_average).endswith(
+        " The column avg is the mean of the others: not tested, so it has no *."
+    )
+
+
+def test_latex_numbers_the_table_itself(toy: Experiment, tmp_path: Path) -> None:
+    assert strip_number("Table 17: one student") == "One student"
+    assert strip_number("A title: one Table 1: of mine") == "A title: one Table 1: of mine"
+    summaries = sum_up([score("real", 1.0), score("synthetic", 2.0, 1.0, 0.01)])
+    numbered = replace(small(toy), title="Table 7: a toy")
+    write_table(numbered, summaries, tmp_path, preset="mini", command="synthst table")
+    assert r"\caption{A toy. BLEU of real / synthetic." in (tmp_path / f"{toy.name}.tex").read_text()
+    assert (tmp_path / f"{toy.name}.md").read_text().startswith("# Table 7: a toy, preset mini")
 
 
 def test_markdown_and_terminal_tables() -> None:

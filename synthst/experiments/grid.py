@@ -48,6 +48,9 @@ def explain_grid(systems: Sequence[Entry], scores: Sequence[Summary]) -> str:
         )
     elif others:
         told += " One training seed: the significance does not tell how far another would move the scores."
+    averages = dict.fromkeys(summary.column for summary in scores if not summary.scores)
+    if others and averages:
+        told += f" The column {', '.join(averages)} is the mean of the others: not tested, so it has no *."
     return told
 
 

@@ -54,7 +54,7 @@ def write_table(
     texts = {
         "md": "\n".join(part for part in parts if part),
         "csv": write_csv(experiment, preset, summaries),
-        "tex": latex_table(grid, f"{experiment.title}. {note}"),
+        "tex": latex_table(grid, f"{strip_number(experiment.title)}. {note}"),
     }
     for suffix, text in texts.items():
         with atomic_file(out / f"{experiment.name}.{suffix}") as file:
@@ -98,6 +98,12 @@ def latex_table(grid: Grid, caption: str) -> str:
             *("\\midrule", *body, "\\bottomrule", "\\end{tabular}", "\\end{table}", ""),
         ]
     )
+
+
+def strip_number(title: str) -> str:
+    """Return a title without "Table 7: " before it, for LaTeX numbers tables itself."""
+    told = re.sub(r"^Table \d+: *", "", title)
+    return told[:1].upper() + told[1:]
 
 
 def escape_latex(text: str) -> str:
