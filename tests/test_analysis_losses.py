@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from synthst.analysis.curves import curves, default_windows
+from synthst.analysis.curves import curves, default_windows, describe_variance
 from synthst.analysis.losses import Losses, read_losses, smooth
 from synthst.errors import ConfigError, DataError
 from synthst.espnet.losses import FILE, record_losses
@@ -151,11 +151,17 @@ def test_curves_writes_a_row_for_every_window_of_every_model(
     assert rows == [
         ["real", "1", "4.5", "0.5", "2"],
         ["real", "2", "3.5", "0.5", "2"],
-        ["synth", "1", "2.5", "0.5", "2"],
-        ["synth", "2", "2", "0", "2"],
+        ["synthetic", "1", "2.5", "0.5", "2"],
+        ["synthetic", "2", "2", "0", "2"],
     ]
     assert "real: last loss 3.500" in capsys.readouterr().out
     assert (tmp_path / "figure.png").is_file() and (tmp_path / "figure.svg").is_file()
+
+
+def test_the_variance_has_a_unit() -> None:
+    one, ten = (Losses(np.arange(2.0), np.arange(2.0), batches) for batches in (1, 10))
+    assert describe_variance(one) == "variance between batches (nats²)"
+    assert describe_variance(ten) == "variance of 10-batch means (nats²)"
 
 
 def test_variances_of_unequal_averages_are_not_compared(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Figure 3: what is sampled and scored, once; the numbers that are drawn."""
 
 import csv
+from math import nan
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -9,7 +10,7 @@ from toy_speech import make_speech_task, speak_all, write_dump
 from toy_task import make_sentences, make_task, write_pairs
 
 from synthst.analysis import topk as module
-from synthst.analysis.topk import draw_scores, summarise, topk
+from synthst.analysis.topk import draw_scores, make_rows, summarise, topk
 from synthst.datadir import text_path
 from synthst.errors import ConfigError
 from synthst.espnet.load import load_model
@@ -96,11 +97,23 @@ def test_a_single_score_has_no_deviation() -> None:
 
 def test_every_k_is_named_on_the_axis() -> None:
     figure = draw_scores({"real": {1: [5.0], 2: [4.0, 3.0], 50: [1.0, 1.0]}, "synth": {1: [6.0]}})
-    (axes,) = figure.axes
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "2", "50"]
-    assert axes.get_ylim()[0] == 0
+    axes, below = figure.axes
+    assert [label.get_text() for label in below.get_xticklabels()] == ["1", "2", "50"]
+    assert axes.get_ylim()[0] == below.get_ylim()[0] == 0
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["real", "synth"]
+
+
+def test_the_lower_panel_shows_how_far_each_model_falls_from_its_first_k() -> None:
+    scores = {"real": {1: [0.5], 2: [0.4, 0.3]}, "teacher": {1: [10.0], 2: [9.0, 9.0]}, "mute": {1: [0.0]}}
+    _, below = draw_scores(scores).axes
+    heights = [list(line.get_ydata()) for line in below.get_lines() if line.get_linestyle() != "None"]
+    assert heights[0] == pytest.approx([100, 70])
+    assert heights[1] == pytest.approx([100, 90])
+    assert heights[2] == pytest.approx([nan], nan_ok=True)
+    assert below.get_ylabel() == "BLEU, percent of that at k = 1"
+    assert [row[-1] for row in make_rows("real", scores["real"])] == pytest.approx([100, 70])
+    assert make_rows("mute", scores["mute"])[0][-1] is None
 
 
 def test_speech_is_sampled_from_its_audio(tmp_path: Path) -> None:

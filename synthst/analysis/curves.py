@@ -74,5 +74,6 @@ def default_windows(values: int) -> int:
 
 
 def describe_variance(losses: Losses) -> str:
-    """Say between what the variance is."""
-    return "variance between batches" if losses.batches == 1 else f"variance of {losses.batches}-batch means"
+    """Say between what the variance is, and its unit."""
+    told = "variance between batches" if losses.batches == 1 else f"variance of {losses.batches}-batch means"
+    return f"{told} (nats²)"

@@ -4,6 +4,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from math import nan
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -24,7 +25,7 @@ from synthst.teacher.protocol import SearchSettings, decode_name
 
 logger = logging.getLogger(__name__)
 
-HEADER = ("model", "label", "k", "bleu", "deviation", "least", "greatest", "seeds")
+HEADER = ("model", "label", "k", "bleu", "deviation", "least", "greatest", "seeds", "percent")
 
 Scores = dict[int, list[float]]  # by k, a BLEU for each seed
 Translate = Callable[[SearchSettings], dict[str, str]]
@@ -59,7 +60,8 @@ def topk(
 
     Tokens are drawn by their probabilities, scaled to add up to 1 among the k (Fan, Lewis and Dauphin, 2018),
     once with each of ``seeds``; k = 1 leaves no choice and is done once. A point is the mean over the seeds,
-    its bar the sample's standard deviation: it tells of the drawing, not of another training or test set.
+    its bar the sample's standard deviation: it tells of the drawing, not of another training or test set. A
+    second panel has each model's BLEU in percent of its own at the smallest k.
     ``search`` gives temperature and length limits.
 
     Translations and scores are kept in <model>/analysis/sampled_<name of data>: a run that was stopped goes
@@ -83,23 +85,35 @@ def topk(
 
 def make_rows(name: str, by_k: Scores) -> list[list[Cell]]:
     """Return a row of numbers for each k, in the order of HEADER from its second column on."""
-    return [[name, k, *summarise(scores)] for k, scores in by_k.items()]
+    base = mean(by_k[min(by_k)])
+    return [
+        [name, k, *summarise(scores), 100 * mean(scores) / base if base else None]
+        for k, scores in by_k.items()
+    ]
 
 
 def draw_scores(found: Mapping[str, Scores], title: str = "") -> Figure:
-    """Draw a line for each model, from its scores by k."""
-    figure, (axes,) = new_figure(title=title)
+    """Draw a line for each model, from its scores by k: above in BLEU, below in percent of its first."""
+    figure, (upper, lower) = new_figure(2, title=title)
     for number, (name, by_k) in enumerate(found.items()):
         deviations = [stdev(scores) if len(scores) > 1 else 0.0 for scores in by_k.values()]
         means = [mean(scores) for scores in by_k.values()]
-        draw_line(axes, list(by_k), means, number=number, label=name, deviation=deviations)
+        percent = 100 / means[0] if means[0] else nan
+        draw_line(upper, list(by_k), means, number=number, label=name, deviation=deviations)
+        draw_line(
+            *(lower, list(by_k), [percent * score for score in means]),
+            number=number,
+            deviation=[percent * deviation for deviation in deviations],
+        )
     ks = sorted({k for by_k in found.values() for k in by_k})
-    axes.set_xscale("log")
-    axes.set_xticks(ks, list(map(str, ks)))
-    axes.minorticks_off()
-    axes.set_ylim(bottom=0)
-    label_axes(axes, x="k (likeliest tokens to draw from)", y="BLEU")
-    add_legend(axes)
+    for axes in (upper, lower):
+        axes.set_xscale("log")
+        axes.set_xticks(ks, list(map(str, ks)))
+        axes.minorticks_off()
+        axes.set_ylim(bottom=0)
+    label_axes(upper, y="BLEU")
+    label_axes(lower, x="k (likeliest tokens to draw from)", y=f"BLEU, percent of that at k = {ks[0]}")
+    add_legend(upper)
     return figure
 
 
