@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from synthst.analysis.models import check_reads, name_models, read_labels
+from synthst.analysis.models import check_reads, name_models, name_targets, read_labels
 from synthst.errors import ConfigError, DataError
 
 
@@ -23,8 +23,10 @@ def test_a_name_says_the_targets_and_only_what_differs(tmp_path: Path) -> None:
         for student in ("2x2", "6x6")
     ]
     assert name_models(models[:1]) == ["real"]
-    assert name_models([models[0], models[2]]) == ["real", "synth"]
-    assert name_models(models) == ["real 2x2", "real 6x6", "synth 2x2", "synth 6x6"]
+    assert name_models([models[0], models[2]]) == ["real", "synthetic"]
+    assert name_models(models) == ["real 2x2", "real 6x6", "synthetic 2x2", "synthetic 6x6"]
+    teacher = make_model(tmp_path / "teacher", targets="teacher", student="2x2")
+    assert name_models([models[0], models[2], teacher]) == ["real", "synthetic", "teacher"]
 
 
 def test_subsets_and_seeds_tell_models_apart(tmp_path: Path) -> None:
@@ -38,11 +40,28 @@ def test_subsets_and_seeds_tell_models_apart(tmp_path: Path) -> None:
     assert read_labels(models[0]) == {"targets": "real", "subset": "4,000", "seed": "0"}
 
 
-def test_models_with_the_same_labels_are_named_by_directory(tmp_path: Path) -> None:
-    models = [make_model(tmp_path / name, targets="synth") for name in ("one", "two")]
-    assert name_models(models) == ["one", "two"]
+def test_models_with_the_same_labels_have_their_directory_beside_the_name(tmp_path: Path) -> None:
+    models = [make_model(tmp_path / name, targets="teacher") for name in ("one", "two")]
+    real = make_model(tmp_path / "real", targets="real")
+    assert name_models([*models, real]) == ["teacher (one)", "teacher (two)", "real"]
+    assert name_models([make_model(tmp_path / name) for name in ("five", "six")]) == ["five", "six"]
     same = [make_model(tmp_path / name / "mt", targets="synth") for name in ("three", "four")]
     assert name_models(same) == [str(model) for model in same]
+
+
+@pytest.mark.parametrize(
+    ("targets", "name"),
+    [
+        ("synth", "synthetic"),
+        ("synth_mono", "synthetic mono"),
+        ("synth by own", "synthetic by own"),
+        ("real then synth", "real then synthetic"),
+        ("synthetic", "synthetic"),
+        ("synthesis", "synthesis"),
+    ],
+)
+def test_targets_are_called_as_in_tables(targets: str, name: str) -> None:
+    assert name_targets(targets) == name
 
 
 def test_what_is_no_figure_is_refused(tmp_path: Path) -> None:

@@ -37,16 +37,16 @@ def test_the_figure_has_the_numbers_of_all_models(tmp_path: Path, capsys: pytest
         ("real", "10", 1.0, "tokens_a"),
         ("real", "20", 2.0, "tokens_a"),
         ("real", "30", 3.0, "tokens_a"),
-        ("synth then real", "10", 2.0, "tokens_a"),
-        ("synth then real", "20", 4.0, "tokens_a"),
-        ("synth then real", "30", 3.5, "tokens_b"),
+        ("synthetic then real", "10", 2.0, "tokens_a"),
+        ("synthetic then real", "20", 4.0, "tokens_a"),
+        ("synthetic then real", "30", 3.5, "tokens_b"),
     ]
     assert [row["switched_after_step"] for row in rows] == ["", "", "", "20", "20", "20"]
     assert (tmp_path / "exp" / "figure2.png").read_bytes().startswith(b"\x89PNG")
     assert "<svg" in (tmp_path / "exp" / "figure2.svg").read_text(encoding="utf-8")
     assert capsys.readouterr().out == (
         "real: BLEU 3.0 after step 30\n"
-        "synth then real: BLEU 4.0 after step 20, 3.5 after step 30; at last 3.5 after step 30\n"
+        "synthetic then real: BLEU 4.0 after step 20, 3.5 after step 30; at last 3.5 after step 30\n"
     )
 
 

@@ -1,7 +1,9 @@
 """Read what a trained model is, and name it so that it differs from the others of a figure."""
 
 import json
-from collections.abc import Sequence
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,24 +37,35 @@ def read_labels(model: Path) -> dict[str, str]:
 
 
 def name_models(models: Sequence[Path]) -> list[str]:
-    """Name each model by its targets and by the labels in which they differ, or by its directory.
+    """Name each model by its targets and by the labels in which they differ.
 
-    Raises ConfigError when there is none, or when one is named twice.
+    Models of the same labels have the name of their directory beside it. Raises ConfigError when there is
+    none, or when one is named twice.
     """
     if not models:
         raise ConfigError("no model is named; give --models '[DIR, DIR]'")
     if len(set(map(Path.resolve, models))) < len(models):
         raise ConfigError(f"a model is named twice among {', '.join(map(str, models))}; name each once")
     labels = [read_labels(model) for model in models]
-    telling = [key for key in LABELS if key == "targets" or len({one.get(key) for one in labels}) > 1]
-    named = [
-        " ".join(f"seed {one[key]}" if key == "seed" else one[key] for key in telling if key in one)
-        for one in labels
+    known = {key: {one[key] for one in labels if key in one} for key in LABELS}
+    telling = [key for key in LABELS if key == "targets" or len(known[key]) > 1]
+    named = [_join_labels(one, telling) for one in labels]
+    times = Counter(named)
+    told = [
+        name if times[name] == 1 else f"{name} ({model.name})" if name else model.name
+        for name, model in zip(named, models, strict=True)
     ]
-    for names in (named, [model.name for model in models]):
-        if all(names) and len(set(names)) == len(names):
-            return names
-    return [str(model) for model in models]
+    return told if len(set(told)) == len(told) else [str(model) for model in models]
+
+
+def name_targets(targets: str) -> str:
+    """Write the kind of targets as tables do: synthetic, where options and folders say synth."""
+    return re.sub(r"\bsynth(?:_(\w+))?\b", lambda found: f"synthetic {found[1] or ''}".rstrip(), targets)
+
+
+def _join_labels(labels: Mapping[str, str], keys: Sequence[str]) -> str:
+    told = (f"seed {labels[key]}" if key == "seed" else labels[key] for key in keys if key in labels)
+    return name_targets(" ".join(told))
 
 
 def check_reads(model: Path, audio: Path | None) -> None:
