@@ -64,7 +64,9 @@ def write_experiments(folder: Path, *, speech: bool = False) -> Path:
     if speech:
         write_speech(data)
     for name, (targets, position) in SYSTEMS.items():
-        write_model(exp / "toy" / name, {"targets": targets, "student": "2x2", "subset": 4000})
+        learnt = {"tokens": {"made_by": {"data_made_by": {"store": "exp/toy/teacher_own/beam4"}}}}
+        shared = {"targets": targets, "student": "2x2", "subset": 4000}
+        write_model(exp / "toy" / name, shared, **(learnt if targets == "synth" else {}))
         decoded = exp / "toy" / name / "decode_test"
         decoded.mkdir()
         (decoded / "decode.json").write_text(json.dumps({"sentences": 43, "seconds": 2.0, "cut_off": 1}))

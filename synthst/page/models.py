@@ -32,7 +32,8 @@ class Decoded:
 class Model:
     """A trained model; ``experiment`` is its folder, relative to the one that is looked through.
 
-    ``role`` is real, synthetic, teacher or recogniser. ``row`` is what is known of its training.
+    ``role`` is real, synthetic, teacher or recogniser. ``row`` is what is known of its training. ``stores``
+    are the translation stores, as they were written down, from which it learnt.
     """
 
     directory: Path
@@ -44,6 +45,7 @@ class Model:
     finished: str
     row: ResultRow
     decoded: tuple[Decoded, ...]
+    stores: tuple[Path, ...] = ()
 
 
 def find_models(exp: Path) -> list[Model]:
@@ -66,6 +68,7 @@ def read_model(directory: Path, exp: Path) -> Model:
     trained = read_training(directory)
     settings: dict[str, Any] = trained["settings"]
     tgt, targets = str(settings.get("tgt", "und")), str(trained.get("targets", ""))
+    made_by = settings.get("tokens", {}).get("made_by", {})
     is_recogniser = settings.get("task") == "asr"
     role = targets if targets in (REAL, TEACHER) else "synthetic"
     folders = sorted(path for path in directory.glob("decode_*") if text_path(path, tgt).is_file())
@@ -79,7 +82,25 @@ def read_model(directory: Path, exp: Path) -> Model:
         finished=str(trained.get("finished", "")),
         row=read_row(directory, directory, "test", tgt=tgt),
         decoded=tuple(read_decoded(directory, folder, tgt) for folder in folders),
+        stores=tuple(find_stores(made_by.get("data_made_by"), directory)),
     )
+
+
+def find_stores(made_by: Any, model: Path) -> Iterator[Path]:
+    """Yield the translation stores that a model's training set was made from, by what is on record of it.
+
+    Of a set that was made from others, as by a filter, theirs are yielded, if these are still there.
+    """
+    if not isinstance(made_by, dict):
+        return
+    if "store" in made_by:
+        yield Path(made_by["store"])
+        return
+    parents = [made_by.get("data"), *made_by.get("parents", ()), *made_by.get("pairs", {}).values()]
+    for parent in parents:
+        info = find_recorded(Path(parent) / "info.json", model) if parent else None
+        if info is not None:
+            yield from find_stores(read_json(info).get("made_by"), model)
 
 
 def read_decoded(model: Path, folder: Path, tgt: str) -> Decoded:

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from synthst.analysis.models import name_targets
 from synthst.html import embed_json, page_environment
 from synthst.page.figures import Figure
 from synthst.page.models import Model
-from synthst.page.sentences import SentenceSet, count_wins
-from synthst.page.tables import Entropies, Table
+from synthst.page.sentences import SentenceSet
+from synthst.page.tables import Entropies, Table, count_significant
 
 
 @dataclass(frozen=True)
@@ -50,16 +51,18 @@ class Line:
 def render_page(content: Content) -> str:
     """Return the page."""
     environment = page_environment("synthst.page", "template", audit=("synthst.audit", "page"))
-    environment.filters |= {"number": show_number, "size": show_size}
+    environment.filters |= {"number": show_number, "size": show_size, "targets": name_targets}
+    grids = [table for table in content.tables if isinstance(table, Table)]
     lines = [line for model in content.models for line in list_lines(model)]
     return environment.get_template("page.html").render(
         content=content,
         lines=lines,
         has_errors=any(line.error_rate is not None for line in lines),
-        wins=count_wins(content.models),
+        seeds=sorted({line.seed for line in lines}),
+        significant=count_significant(grids),
         newest=max(model.finished for model in content.models),
         notes=list(dict.fromkeys([*content.notes, *list_notes(content.models)])),
-        grids=[table for table in content.tables if isinstance(table, Table)],
+        grids=grids,
         entropies=[table for table in content.tables if isinstance(table, Entropies)],
         data=embed_json([asdict(one) for one in content.sets]),
     )
@@ -71,8 +74,8 @@ def list_lines(model: Model) -> list[Line]:
     return [
         Line(
             *(model.directory.name, model.experiment, model.role),
-            targets="transcripts" if model.role == "recogniser" else row.targets,
-            student=row.student,
+            targets="transcripts" if model.role == "recogniser" else name_targets(row.targets),
+            student=name_targets(row.student),
             subset=row.subset,
             seed=model.seed,
             test_set=row.test_set if model.decoded else "–",

@@ -32,8 +32,8 @@ class Sentence:
 class SentenceSet:
     """A test set that systems of one experiment have decoded, ``total`` sentences of which some are here.
 
-    ``names`` and ``roles`` are the systems', ``bleu`` their scores. ``pair`` and ``teacher`` are the numbers
-    of the systems to be shown at first.
+    ``names`` and ``roles`` are the systems', ``bleu`` their scores. ``pair`` are the numbers of those to be
+    shown at first. ``teachers`` are the numbers of the systems' teachers, None where there is none here.
     """
 
     title: str
@@ -44,7 +44,7 @@ class SentenceSet:
     roles: list[str]
     bleu: list[float]
     pair: tuple[int, int]
-    teacher: int | None
+    teachers: list[int | None]
     sentences: list[Sentence]
 
     @property
@@ -105,17 +105,16 @@ def read_set(systems: Sequence[System], *, sentences: int, seed: int, budget: Bu
     ranked = sorted(differences, key=lambda id_: (-differences[id_], id_))
     data = references.parent
     clips = make_clips(data, ranked, model.directory, budget) if is_speech(data) else {}
-    roles = [model.role for model, _ in systems]
     return SentenceSet(
         title=f"{model.experiment}, {decoded.row.test_set}",
         src=str(model.src),
         tgt=model.tgt,
         total=len(rows),
         names=name_models([model.directory for model, _ in systems]),
-        roles=roles,
+        roles=[model.role for model, _ in systems],
         bleu=[float(one.row.bleu or 0) for _, one in systems],
         pair=pair,
-        teacher=roles.index(TEACHER) if TEACHER in roles else None,
+        teachers=[find_teacher(model, [other for other, _ in systems]) for model, _ in systems],
         sentences=[
             Sentence(
                 *(id_, texts[0], texts[1]),
@@ -140,6 +139,19 @@ def read_chrf(path: Path) -> dict[str, float]:
         ) from error
 
 
+def find_teacher(student: Model, models: Sequence[Model]) -> int | None:
+    """Return the number of the model whose translations a student learnt from, None if it is not there.
+
+    A store is in its teacher's folder. The ends of the paths are compared: experiments may have moved.
+    """
+    for store in student.stores:
+        ending = store.parent.parts[-2:]
+        for number, model in enumerate(models):
+            if model.role == TEACHER and ending and model.directory.resolve().parts[-len(ending) :] == ending:
+                return number
+    return None
+
+
 def choose_pair(models: Sequence[Model]) -> tuple[int, int]:
     """Return the numbers of a student of real targets and one that differs in the targets only.
 
@@ -162,19 +174,3 @@ def is_alike(one: Model, other: Model) -> bool:
         (model.experiment, model.row.student, model.row.subset, model.seed) for model in (one, other)
     )
     return first == second
-
-
-def count_wins(models: Sequence[Model]) -> tuple[int, int]:
-    """Return how often a student scores more than the one of real targets, and how often they compare.
-
-    Compared are BLEU of students that are alike but for the targets, on each test set.
-    """
-    pairs = [
-        (one.row.bleu, other.row.bleu)
-        for real, one in list_systems(models)
-        for model, other in list_systems(models)
-        if real.role == REAL and model.role == "synthetic" and is_alike(real, model)
-        if one.row.test_set == other.row.test_set and one.references == other.references
-    ]
-    known = [(real, other) for real, other in pairs if real is not None and other is not None]
-    return sum(other > real for real, other in known), len(known)

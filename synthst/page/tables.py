@@ -36,7 +36,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """An experiment's grid. Columns and rows have a name of ours and the paper's ("" if it has none)."""
+    """An experiment's grid. Columns and rows have a name of ours and the paper's ("" if it has none).
+
+    ``averages`` are the columns that are means of others. ``deltas`` are the BLEU differences that were
+    tested, each with whether it is significant.
+    """
 
     title: str
     path: str
@@ -44,6 +48,8 @@ class Table:
     columns: list[tuple[str, str]]
     rows: list[tuple[str, str, list[Cell]]]
     seeds: list[str]
+    averages: list[str]
+    deltas: list[tuple[float, bool]]
 
 
 @dataclass(frozen=True)
@@ -96,6 +102,8 @@ def make_table(rows: Sequence[Row], title: str, path: str) -> Table:
             for row in names["row"]
             for column in names["column"]
         }
+        chosen = [row for row in map(choose_row, places.values()) if row is not None and row["p_value"]]
+        deltas = [(float(row["delta"]), is_significant(row)) for row in chosen]
     except ValueError as error:
         raise DataError(f"{path}: {error}; make the table again") from error
     return Table(
@@ -106,17 +114,39 @@ def make_table(rows: Sequence[Row], title: str, path: str) -> Table:
             for name in names["row"]
         ],
         seeds=[seed for seed in dict.fromkeys(row["seed"] for row in rows) if seed not in ("", "all")],
+        averages=[name for name in names["column"] if is_average(rows, name)],
+        deltas=deltas,
     )
 
 
 def make_cell(systems: Sequence[Sequence[Row]]) -> Cell:
-    """Make a cell of the rows of each system: the one of all seeds, if there is one, else the only one."""
-    chosen = [
-        next((row for row in rows if row["seed"] == "all"), rows[0] if rows else None) for rows in systems
-    ]
+    """Make a cell of the rows of each system."""
+    chosen = [choose_row(rows) for rows in systems]
     ours = [Shown("–") if row is None else show_score(row) for row in chosen]
     paper = [row for row in chosen if row is not None and row["paper"]]
     return Cell(ours, [Shown(row["paper"], signed(row["paper_delta"])) for row in paper])
+
+
+def choose_row(rows: Sequence[Row]) -> Row | None:
+    """Return the row of all seeds, if there is one, else the only one."""
+    return next((row for row in rows if row["seed"] == "all"), rows[0] if rows else None)
+
+
+def is_average(rows: Sequence[Row], column: str) -> bool:
+    """Tell whether a column is the mean of the others: no row of it is of a training."""
+    return {row["seed"] for row in rows if row["column"] == column} == {"all"}
+
+
+def is_significant(row: Row) -> bool:
+    """Tell whether a difference was tested and found significant."""
+    return bool(row["p_value"]) and float(row["p_value"]) < SIGNIFICANT
+
+
+def count_significant(tables: Sequence[Table]) -> tuple[int, int, int]:
+    """Return how many BLEU differences are significantly above 0, how many below, of how many tested."""
+    deltas = [delta for table in tables for delta in table.deltas]
+    significant = [delta for delta, is_told in deltas if is_told]
+    return sum(delta > 0 for delta in significant), sum(delta < 0 for delta in significant), len(deltas)
 
 
 def show_score(row: Row) -> Shown:
@@ -125,7 +155,7 @@ def show_score(row: Row) -> Shown:
         return Shown("failed" if row["status"] == "failed" else "–")
     if not row["delta"]:
         return Shown(with_deviation(row, "bleu"))
-    star = "*" if row["p_value"] and float(row["p_value"]) < SIGNIFICANT else ""
+    star = "*" if is_significant(row) else ""
     return Shown(with_deviation(row, "bleu"), f"{with_deviation(row, 'delta', '+.1f')}{star}")
 
 

@@ -47,11 +47,11 @@ def test_tables_and_figures_are_shown(page: Page) -> None:
 def test_models_are_sorted_by_any_column(page: Page) -> None:
     bleu = page.get_by_role("button", name="BLEU")
     bleu.click()
-    cells = page.locator("#lines tbody td:nth-child(7)").all_inner_texts()
+    cells = page.locator("#lines tbody td:nth-child(6)").all_inner_texts()
     assert len(cells) == 3
     assert sorted(cells, key=float, reverse=True) == cells
     bleu.click()
-    assert page.locator("#lines tbody td:nth-child(7)").all_inner_texts() == cells[::-1]
+    assert page.locator("#lines tbody td:nth-child(6)").all_inner_texts() == cells[::-1]
     assert page.locator("#lines [aria-sort]").get_attribute("aria-sort") == "ascending"
     page.get_by_role("button", name="Model", exact=True).click()
     assert "teacher" in page.locator("#lines tbody tr").last.inner_text()
@@ -66,12 +66,40 @@ def test_sentences_are_sorted_by_the_difference_of_two_systems(page: Page) -> No
     assert ids(page)[0] == "u1"
     card = page.locator("#cards .card").first
     assert EVIL in card.inner_text()
+    assert card.locator("dt").all_inner_texts()[:2] == ["Source (en)", "Reference (de)"]
     titles = [title.split(" ")[0] for title in card.locator("dt").all_inner_texts()]
-    assert titles == ["en", "reference", "real", "synth", "teacher"]
+    assert titles == ["Source", "Reference", "real", "synthetic", "teacher"]
     page.locator("#second").select_option("2")
     page.locator("#third").select_option("")
     page.locator("#order").select_option("gain")
     assert page.locator("#cards .card").first.locator("dt").count() == 4
+
+
+def test_the_teacher_follows_the_student_unless_another_third_was_chosen(page: Page) -> None:
+    second, third = page.locator("#second"), page.locator("#third")
+    assert third.locator("option:checked").inner_text().endswith("BLEU, teacher")
+    second.select_option("0")
+    assert third.locator("option:checked").inner_text() == "none"
+    assert page.locator("#cards .card").first.locator("dt").count() == 3
+    second.select_option("1")
+    assert third.input_value() == "2"
+    third.select_option("0")
+    second.select_option("2")
+    assert third.input_value() == "0"
+
+
+def test_no_column_of_the_models_is_cut_off_on_a_desktop_and_elsewhere_a_shadow_tells(page: Page) -> None:
+    panel = page.locator("#models .scroll")
+    page.evaluate("""() => {
+        const texts = { 1: "synthetic then real", 4: "descriptions_test", 7: "12.1 M", 8: "29,093" };
+        const cells = document.querySelector("#lines tbody tr").cells;
+        for (const [number, text] of Object.entries(texts)) cells[number].textContent = text; }""")
+    wide = panel.evaluate("one => one.scrollWidth - one.clientWidth")
+    size = page.viewport_size
+    assert size is not None and (wide > 0) == (size["width"] < 1000)
+    assert panel.evaluate("one => getComputedStyle(one).backgroundAttachment").startswith(
+        "local, local, scroll"
+    )
 
 
 def test_sentences_are_searched_and_turned(page: Page) -> None:

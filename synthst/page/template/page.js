@@ -32,12 +32,13 @@
   function browse() {
     const [choice, query, order, cards] = [find("set"), find("query"), find("order"), find("cards")];
     const systems = ["first", "second", "third"].map(find);
-    let [set, haystacks, found, first, words] = [sets[0], [], [], 0, []];
+    let [set, haystacks, found, first, words, taught] = [sets[0], [], [], 0, [], 0];
 
     function chooseSet() {
       set = sets[Number(choice.value)];
-      const names = set.names.map((name, number) => new Option(`${name} (${set.bleu[number].toFixed(1)} BLEU)`, number));
-      const initial = [...set.pair, set.teacher ?? ""];
+      const names = set.names.map((name, number) => new Option(`${set.bleu[number].toFixed(1)} BLEU, ${name}`, number));
+      const initial = [...set.pair, set.teachers[set.pair[1]] ?? ""];
+      taught = set.pair[1];
       systems.forEach((select, place) => {
         select.replaceChildren(...names.map((option) => option.cloneNode(true)));
         if (place === 2) select.append(new Option("none", ""));
@@ -46,6 +47,12 @@
       haystacks = set.sentences.map((one) =>
         fold([one.id, one.source, one.reference, ...one.translations.map(([text]) => text)].join("\n")));
       search();
+    }
+
+    function followTeacher() { // of the second system, unless the third was chosen otherwise
+      const [, second, third] = systems;
+      if (third.value === String(set.teachers[taught] ?? "")) third.value = set.teachers[Number(second.value)] ?? "";
+      taught = Number(second.value);
     }
 
     const chosen = () => systems.map((select) => (select.value === "" ? null : Number(select.value)));
@@ -90,14 +97,14 @@
       head.append(make("span", gain > 0 ? "gain" : gain < 0 ? "loss" : "score", `${sign}${Math.abs(gain).toFixed(1)} chrF2`));
       head.append(make("code", "", one.id));
       const list = card.appendChild(make("dl", ""));
-      addText(list, set.src, "", one.source, set.src);
+      addText(list, `Source (${set.src})`, "", one.source, set.src);
       if (one.audio) {
         const audio = list.lastChild.appendChild(make("audio", ""));
         audio.controls = true;
         audio.preload = "none";
         audio.src = one.audio;
       }
-      addText(list, "reference", "", one.reference, set.tgt);
+      addText(list, `Reference (${set.tgt})`, "", one.reference, set.tgt);
       for (const system of new Set([a, b, c].filter((number) => number !== null))) {
         const [text, score] = one.translations[system];
         addText(list, set.names[system], set.roles[system], text, set.tgt, score);
@@ -135,6 +142,7 @@
 
     choice.form.addEventListener("submit", (event) => event.preventDefault());
     choice.addEventListener("change", chooseSet);
+    find("second").addEventListener("change", followTeacher);
     for (const select of [...systems, order]) select.addEventListener("change", search);
     query.addEventListener("input", search);
     find("audible")?.addEventListener("change", search);
