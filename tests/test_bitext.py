@@ -114,6 +114,25 @@ def test_all_files_that_must_be_put_there_are_told_before_any_work(tmp_path: Pat
     assert not (tmp_path / "calls").exists() and not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("is_absolute", [False, True])
+def test_settings_name_the_list_relative_to_themselves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_absolute: bool
+) -> None:
+    copy, original = tmp_path / "copy", tmp_path / "original"
+    for folder, text in ((copy, RECIPE), (original, RECIPE.replace("eng-deu", "eng-rus"))):
+        folder.mkdir()
+        (folder / "r.yml").write_text(text, encoding="utf-8")
+    (copy / "c.yaml").write_text(f"recipe: {copy / 'r.yml' if is_absolute else 'r.yml'}\n", encoding="utf-8")
+    monkeypatch.chdir(original)  # whose list is another one, and of other languages
+    options = {"out": tmp_path / "out", "src": "en", "tgt": "de", "downloads": tmp_path}
+    options |= {"mtdata": toy_mtdata(tmp_path), "config": copy / "c.yaml"}
+    assert (
+        main(["prepare_bitext", *(word for key, one in options.items() for word in (f"--{key}", str(one)))])
+        == 0
+    )
+    assert len(read(tmp_path / "out/raw/text.en")) == len(PAIRS)
+
+
 @pytest.mark.parametrize(("bounds", "is_right"), [((7, 7), True), ((8, 9), False), ((1, 6), False)])
 def test_a_corpus_has_as_many_pairs_as_is_stated(
     tmp_path: Path, bounds: tuple[int, int], is_right: bool

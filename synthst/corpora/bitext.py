@@ -9,6 +9,8 @@ from hashlib import blake2b
 from heapq import nsmallest
 from pathlib import Path
 
+from jsonargparse.typing import Path_fr
+
 from synthst.corpora.bitext_forms import Form, Texts, read_bitext
 from synthst.corpora.compressed import archive_of
 from synthst.corpora.mtdata import COMMAND, fetch_recipe, find_files, languages_of, read_recipe
@@ -55,27 +57,29 @@ def prepare_bitext(
     tgt: str,
     downloads: Path,
     corpora: dict[str, Corpus] | None = None,
-    recipe: Path | None = None,
+    recipe: Path_fr | None = None,
     mtdata: str = COMMAND,
     jobs: int = 4,
 ) -> None:
     """Write ``out``/<set> for every set of ``corpora``, all corpora of a set together, unless it is there.
 
-    ``recipe`` lists corpora in mtdata's YAML form, and ``mtdata`` is the command that fetches them, with
-    ``jobs`` processes; what ``corpora`` says of one of them is added. Files of the others are below
-    ``downloads``. Ids are <corpus>_<number of the pair in it>. Blanks at ends go; pairs with an empty side,
-    a control character or bytes that are not UTF-8 are dropped and counted, by corpus. Raises DataError when
-    files are not there, before anything is fetched, and when a corpus has not as many pairs as it may.
+    ``recipe`` lists corpora in mtdata's YAML form (a settings file names it relative to itself), and
+    ``mtdata`` is the command that fetches them, with ``jobs`` processes; what ``corpora`` says of one of them
+    is added. Files of the others are below ``downloads``. Ids are <corpus>_<number of the pair in it>. Blanks
+    at ends go; pairs with an empty side, a control character or bytes that are not UTF-8 are dropped and
+    counted, by corpus. Raises DataError when files are not there, before anything is fetched, and when a
+    corpus has not as many pairs as it may.
     """
-    sets = _list_sets(corpora or {}, recipe, src, tgt)
+    listed = Path(recipe) if recipe else None
+    sets = _list_sets(corpora or {}, listed, src, tgt)
     made_by = {name: _made_by(name, chosen, src, tgt) for name, chosen in sets.items()}
     lacking = [name for name in sets if not is_made(out / name, made_by[name])]
     for name in sets.keys() - set(lacking):
         logger.info("%s is there already", out / name)
     sets = {name: {key: _resolve(one, downloads) for key, one in sets[name].items()} for name in lacking}
     _refuse_missing(sets, downloads)
-    if recipe and any(not one.files for chosen in sets.values() for one in chosen.values()):
-        folder = fetch_recipe(recipe, downloads, command=mtdata, jobs=jobs)
+    if listed and any(not one.files for chosen in sets.values() for one in chosen.values()):
+        folder = fetch_recipe(listed, downloads, command=mtdata, jobs=jobs)
         sets = {name: _found(chosen, folder) for name, chosen in sets.items()}
     for name, chosen in sets.items():
         _write_set(out / name, chosen, made_by[name], (src, tgt))

@@ -59,7 +59,7 @@ def test_what_is_known_of_a_corpus_is_of_one_that_mtdata_is_asked_for(other: str
     corpora = yaml.safe_load((folder / f"corpora_{other}.yaml").read_text(encoding="utf-8"))
     assert corpora["corpora"].keys() == {name for field in ("train", "dev", "test") for name in recipe[field]}
     assert all("pairs" in one and "licence" in one for one in corpora["corpora"].values())
-    assert corpora["recipe"] == f"conf/{preset}/mtdata.recipes.{other}.yml"
+    assert corpora["recipe"] == f"mtdata.recipes.{other}.yml"  # beside it, in a copy too
 
 
 def test_languages_that_have_no_corpora_are_refused_before_any_work(tmp_path: Path) -> None:
