@@ -14,7 +14,7 @@ from synthst.espnet.speech_config import SpeechModelConfig
 from synthst.estimate.command import plan, show_bytes, show_hours
 from synthst.estimate.commands import read_commands
 from synthst.estimate.forecast import Estimate, Forecast
-from synthst.estimate.rates import read_expected_rows, read_rates
+from synthst.estimate.rates import Expected, read_expected, read_rates
 from synthst.estimate.work import frames_per_second, speech_parts, text_parts
 from synthst.info import write_info
 
@@ -22,7 +22,7 @@ RATES = Path(__file__).parents[1] / "conf/rates.yaml"
 NUMBERS = {
     "cpu": {"train_flops": 1e9, "decode_flops": 1e8},
     "gpu": {"train_flops": 1e12, "decode_flops": 1e11},
-    "rows_per_second": {"replace_targets": 10, "decode": 100},
+    "rows_per_second": {"replace_targets": 10, "decode": 100, "filter": 5, "subset": 20},
     "bytes": {"sentence": 50, "tokens_row": 20, "stored_source": 70, "audio_second": 1000},
     "tokens_per_sentence": 10,
     "seconds_per_utterance": 3,
@@ -46,7 +46,7 @@ def rates(tmp_path: Path) -> Path:
 
 
 def forecast(rates: Path, lines: str, **expected: int) -> list[Estimate]:
-    walk = Forecast(read_rates(rates), expected)
+    walk = Forecast(read_rates(rates), Expected(expected, {"speech*": 12.0}))
     return [walk.add(command) for command in read_commands(lines.splitlines())]
 
 
@@ -91,7 +91,32 @@ def test_rows_go_from_command_to_command(rates: Path) -> None:
     sizes = [10_000, 4_000, 2_800, 4_000, 10_000, 4_000, 10_000, 9_000]
     assert [one.bytes for one in found] == sizes
     assert found[3].hours == pytest.approx(40 / 10 / 3600)
+    assert [one.gpu_hours for one in found] == [0] * 8
     assert found[2].hours is None  # nobody knows how fast a teacher from elsewhere is
+
+
+def test_a_filter_takes_the_time_of_the_rows_that_it_reads(rates: Path) -> None:
+    rows = {"d/corpus/raw": 88, "d/corpus/train": 57}
+    lines = """1 synthst prepare_bitext --out d/corpus
+1 synthst filter --data d/corpus/raw --out d/corpus/train
+1 synthst subset --data d/corpus/train --out d/some --size 10 --rest d/rest
+"""
+    brought, cleaned, chosen = forecast(rates, lines, **rows)
+    assert [one.rows for one in (brought, cleaned, chosen)] == [88, 57, 10]
+    assert (brought.bytes, cleaned.bytes) == (88 * 100, 57 * 100)
+    assert cleaned.hours == pytest.approx(88 / 5 / 3600)
+    assert chosen.hours == pytest.approx(57 / 20 / 3600)
+
+
+def test_a_dump_has_the_seconds_that_the_recipe_foretells(rates: Path, tmp_path: Path) -> None:
+    settings = tmp_path / "audio.yaml"
+    settings.write_text("speeds: [0.8, 1.0]\n", encoding="utf-8")
+    lines = (
+        f"6 synthst dump --data d --out e\n6 synthst dump --data speech/train --out f --config {settings}\n"
+    )
+    plain, long = forecast(rates, lines, d=10, **{"speech/train": 10})
+    assert plain.bytes == 10 * 3 * 1000
+    assert long.bytes == 10 * 12 * 2.25 * 1000
 
 
 def test_hours_of_training_and_decoding_follow_from_the_model(rates: Path, tmp_path: Path) -> None:
@@ -103,16 +128,20 @@ def test_hours_of_training_and_decoding_follow_from_the_model(rates: Path, tmp_p
 8 synthst train --out e/m {steps} --config {student} --ngpu 0
 8 synthst train --out e/gpu {steps} --config {student} --ngpu 4 --num_nodes 2
 3 synthst decode --teacher e/m --data d --out e/store --search.beam 2
+3 synthst decode --teacher e/m --data d --out e/shared --search.beam 2 --ngpu 4
 10 synthst translate_sets --models '[e/m, e/gpu]' --data c --test_sets '[a, b]'
 """
-    _, trained, spread, decoded, sets = forecast(rates, lines, d=1_000, **{"c/a": 10, "c/b": 20})
+    _, trained, spread, decoded, shared, sets = forecast(rates, lines, d=1_000, **{"c/a": 10, "c/b": 20})
     encoder, decoder, output = 4 * 100 + 400, 8 * 100 + 400, 300
     flops = 6 * 50 * (encoder + decoder + output) * 100
     assert trained.hours == pytest.approx(flops / 1e9 / 3600)
     assert spread.hours == pytest.approx(flops / 1e12 / 8 / 3600)
+    assert (trained.gpu_hours, spread.gpu_hours) == (0, pytest.approx(flops / 1e12 / 3600))
     assert trained.bytes == 16 * (encoder + decoder + 3 * output)
     a_sentence = 2 * (10 * encoder + 2 * 10 * (decoder + output)) / 1e8
     assert decoded.hours == pytest.approx((1_000 / 100 + 1_000 * a_sentence) / 3600)
+    assert shared.hours == pytest.approx((1_000 / 100 + 1_000 * a_sentence / 1e3 / 4) / 3600)
+    assert (decoded.gpu_hours, shared.gpu_hours) == (0, pytest.approx(1_000 * a_sentence / 1e3 / 3600))
     beam4 = 2 * (10 * encoder + 4 * 10 * (decoder + output)) / 1e8
     assert sets.hours == pytest.approx(2 * 30 * beam4 / 3600)
 
@@ -147,8 +176,23 @@ def test_what_nobody_knows_is_a_question_mark(
     table = capsys.readouterr().out.split("\n")
     assert table[1].split() == ["4", "replace_targets", "?", "?", "nowhere/e"]
     assert table[2].split() == ["10", "python", "?", "?", "-"]
-    assert "2 commands of unknown length not counted" in table[4]
+    assert "2 commands of unknown length not counted" in table[4] and "GPU" not in table[4]
     assert "These are estimates" in table[5]
+
+
+def test_a_plan_sums_up_the_gpu_hours(
+    rates: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "done").mkdir()
+    train = "synthst train --training.batch_tokens 100000 --training.max_steps 1000000 --ngpu 8 --num_nodes 2"
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"8 {train} --out a\n8 {train} --out {tmp_path}/done\n"))
+    plan(rates)
+    header, to_do, done, _, total, _ = capsys.readouterr().out.rstrip("\n").split("\n")
+    assert header.split() == ["stage", "command", "rows", "size", "hours", "GPU", "hours", "writes"]
+    # 6x6 of vocabulary 32,000: 6 * 1e5 * (6 * 3,145,728 + 6 * 4,194,304 + 16,384,000) * 1e6 / 1e12 / 3600
+    assert to_do.split()[4:] == ["629", "10,071", "a"]
+    assert done.split()[4:] == ["there", f"{tmp_path}/done"]
+    assert "629 hours, one after the other, 10,071 GPU hours" in total
 
 
 def test_numbers_are_shown_with_their_units() -> None:
@@ -166,10 +210,13 @@ def test_the_repositorys_rates_are_read_and_others_refused(rates: Path, tmp_path
     rates.write_text(yaml.safe_dump({**NUMBERS, "tpu": {}}), encoding="utf-8")
     with pytest.raises(ConfigError, match="does not know tpu"):
         read_rates(rates)
-    (tmp_path / "plan.yaml").write_text("a: many\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match="a wants a number of rows"):
-        read_expected_rows(tmp_path / "plan.yaml")
-    assert read_expected_rows(tmp_path / "none.yaml") == {}
+    for wrong in ("many", "{hours: 3}", "{rows: 3, days: 1}", "{rows: 3, hours: -1}"):
+        (tmp_path / "plan.yaml").write_text(f"a: {wrong}\n", encoding="utf-8")
+        with pytest.raises(ConfigError, match="a wants a number of rows"):
+            read_expected(tmp_path / "plan.yaml")
+    (tmp_path / "plan.yaml").write_text("a: 5\nb: {rows: 1200, hours: 2}\n", encoding="utf-8")
+    assert read_expected(tmp_path / "plan.yaml") == ({"a": 5, "b": 1200}, {"b": 6.0})
+    assert read_expected(tmp_path / "none.yaml") == ({}, {})
     with pytest.raises(ConfigError, match="no line of a recipe's --dry_run"):
         read_commands(["synthst decode"])
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from synthst.estimate.commands import read_commands
 from synthst.estimate.forecast import Estimate, Forecast
-from synthst.estimate.rates import read_expected_rows, read_rates
+from synthst.estimate.rates import read_expected, read_rates
 
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -17,28 +17,31 @@ def plan(rates: Path, *, expected: Path | None = None) -> None:
 
     ``rates`` is a file like conf/rates.yaml, ``expected`` one like a recipe's conf/plan.yaml, if there is
     one. What is there is measured, and takes no time; all else is an estimate, "?" where nothing is known.
+    GPU hours are hours times GPUs, of training and beam search; what computes on the CPU beside has none.
     """
-    forecast = Forecast(read_rates(rates), read_expected_rows(expected))
+    forecast = Forecast(read_rates(rates), read_expected(expected))
     estimates = [forecast.add(command) for command in read_commands(sys.stdin)]
     print(show_plan(estimates, rates))
 
 
 def show_plan(estimates: Sequence[Estimate], rates: Path) -> str:
     """Return the plan as a table, with what it sums up to and how much disk is free."""
-    rows = [("stage", "command", "rows", "size", "hours", "writes")]
+    rows = [("stage", "command", "rows", "size", "hours", "GPU hours", "writes")]
     rows += [_row(estimate) for estimate in estimates]
-    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    widths = [max(len(row[column]) for row in rows) for column in range(6)]
     lines = []
     for row in rows:
         left = f"{row[0]:>{widths[0]}}  {row[1]:<{widths[1]}}"
-        right = "  ".join(f"{row[column]:>{widths[column]}}" for column in (2, 3, 4))
-        lines.append(f"{left}  {right}  {row[5]}".rstrip())
+        right = "  ".join(f"{row[column]:>{widths[column]}}" for column in (2, 3, 4, 5))
+        lines.append(f"{left}  {right}  {row[6]}".rstrip())
     missing = [estimate for estimate in estimates if not estimate.is_there]
     size, hours = (_total(missing, name) for name in ("bytes", "hours"))
+    gpu_hours = sum(estimate.gpu_hours for estimate in missing)
     free = shutil.disk_usage(Path.cwd()).free
     lines += [
         "",
         f"to do: {size[0]} of disk ({show_bytes(free)} are free here), {hours[0]} hours, one after the other"
+        + (f", {show_hours(gpu_hours)} GPU hours" if gpu_hours else "")
         + (f"; {hours[1]} commands of unknown length not counted" if hours[1] else ""),
         f"These are estimates by the formulas and rates of {rates}, right within a factor of two or three at "
         "best; what is there already was measured.",
@@ -59,7 +62,7 @@ def show_hours(hours: float) -> str:
     return f"{hours:,.0f}" if hours >= 10 else f"{hours:.1f}" if hours >= 0.1 else "< 0.1"
 
 
-def _row(estimate: Estimate) -> tuple[str, str, str, str, str, str]:
+def _row(estimate: Estimate) -> tuple[str, str, str, str, str, str, str]:
     rows, size, hours = estimate.rows, estimate.bytes, estimate.hours
     return (
         str(estimate.command.stage),
@@ -67,6 +70,7 @@ def _row(estimate: Estimate) -> tuple[str, str, str, str, str, str]:
         "" if rows is None else f"{rows:,}",
         "?" if size is None else show_bytes(size),
         "there" if estimate.is_there else "?" if hours is None else show_hours(hours),
+        show_hours(estimate.gpu_hours) if estimate.gpu_hours and not estimate.is_there else "",
         str(estimate.out or "-"),
     )
 

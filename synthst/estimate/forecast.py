@@ -5,7 +5,7 @@ recipe's conf/plan.yaml foretells; what is not known stays unknown, and so does 
 are in this file and in work.py, the rates in conf/rates.yaml.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from synthst.errors import DataError
 from synthst.espnet.config import ModelConfig, TrainingConfig
 from synthst.espnet.speech_config import SpeechModelConfig, SpeechTrainingConfig
 from synthst.estimate.commands import Command
-from synthst.estimate.rates import Device, Rates, find_expected, find_shape
+from synthst.estimate.rates import Device, Expected, Rates, find_expected, find_shape
 from synthst.estimate.work import (
     SPEECH_TOKENS_PER_SECOND,
     Parts,
@@ -39,6 +39,8 @@ class Estimate:
     bytes: float | None = None
     hours: float | None = None
     is_there: bool = False
+    gpu_hours: float = 0.0
+    """Hours times the GPUs that they are spent on."""
 
 
 @dataclass
@@ -46,7 +48,7 @@ class Forecast:
     """Walk through a recipe's commands; `add` gives each one's estimate."""
 
     rates: Rates
-    expected: Mapping[str, int] = field(default_factory=dict)
+    expected: Expected = field(default_factory=lambda: Expected({}, {}))
     _rows: dict[Path, int] = field(default_factory=dict)
     _vocabularies: dict[Path, int] = field(default_factory=dict)
     _models: dict[Path, Parts] = field(default_factory=dict)
@@ -59,7 +61,8 @@ class Forecast:
         if foretell is None or out is None:
             rows, hours = self._prepared(command, out), 0.0 if made else self._translation(command)
             size = _size(made) if made or rows is None else rows * 2 * self.rates.bytes["sentence"]
-            return Estimate(command, out, rows, size, hours, bool(made))
+            gpu_hours = hours or 0.0 if self.device(command)[0] is self.rates.gpu else 0.0
+            return Estimate(command, out, rows, size, hours, bool(made), gpu_hours)
         estimate = foretell(self, command, out)
         if made is not None and command.name != "decode":
             return Estimate(command, out, estimate.rows, _size(made), 0.0, is_there=True)
@@ -73,28 +76,33 @@ class Forecast:
         if counted is not None:
             return counted
         known = self._rows.get(directory)
-        return known if known is not None else find_expected(self.expected, directory)
+        return known if known is not None else find_expected(self.expected.rows, directory)
 
     def device(self, command: Command) -> tuple[Device, int]:
         """Return what a command computes on, and how many of them."""
         ngpu = int(command.settings.get("ngpu") or 0) * int(command.settings.get("num_nodes") or 1)
         return (self.rates.gpu, ngpu) if ngpu else (self.rates.cpu, 1)
 
-    def keep(self, command: Command, out: Path, rows: int | None, size: float) -> Estimate:
-        """Remember the rows of a data directory, the recipe's own number first; ``size`` is bytes a row."""
-        foretold = find_expected(self.expected, out)
+    def keep(
+        self, command: Command, out: Path, rows: int | None, size: float, *, read: int | None = None
+    ) -> Estimate:
+        """Remember the rows of a data directory, the recipe's own number first; ``size`` is bytes a row.
+
+        Time goes by the rows that the command has to ``read``, as many as it writes unless they are told.
+        """
+        foretold = find_expected(self.expected.rows, out)
         rows = rows if foretold is None else foretold
         if rows is not None:
             self._rows.setdefault(out, rows)
-        speed = self.rates.rows_per_second.get(command.name)
-        hours = rows / speed / 3600 if rows is not None and speed else None
+        speed, read = self.rates.rows_per_second.get(command.name), rows if read is None else read
+        hours = read / speed / 3600 if read is not None and speed else None
         return Estimate(command, out, rows, None if rows is None else rows * size, hours)
 
     def _prepared(self, command: Command, out: Path | None) -> int | None:
-        """Return the rows of a directory, or the training pairs of a corpus of several sets."""
-        train = out / "train" if out is not None and command.name.startswith("prepare_") else None
-        rows = self.rows(train)
-        return rows if rows is not None else self.rows(out)
+        """Return the rows of a directory, or the training pairs of a corpus of several sets, as they come."""
+        several = out is not None and command.name.startswith("prepare_")
+        places = [out / "raw", out / "train", out] if out is not None and several else [out]
+        return next((rows for place in places if (rows := self.rows(place)) is not None), None)
 
     def _translation(self, command: Command) -> float | None:
         """Return the hours in which known models translate test sets of known size."""
@@ -123,7 +131,7 @@ class Forecast:
         if rest is not None and rows is not None and total is not None and total > rows:
             most = command.settings.get("max_rest") or total
             self._rows.setdefault(rest, min(total - rows, int(most)))
-        return self.keep(command, out, rows, 2 * self.rates.bytes["sentence"])
+        return self.keep(command, out, rows, 2 * self.rates.bytes["sentence"], read=total)
 
     def _sum(self, command: Command, out: Path) -> Estimate:
         parents = [
@@ -131,7 +139,7 @@ class Forecast:
         ]
         counts = [self.rows(path) for path in parents]
         rows = None if None in counts else sum(count for count in counts if count is not None)
-        return self.keep(command, out, rows, 2 * self.rates.bytes["sentence"])
+        return self.keep(command, out, rows, 2 * self.rates.bytes["sentence"], read=rows)
 
     def _tokens(self, command: Command, out: Path) -> Estimate:
         langs = len(command.settings.get("langs") or [1, 2])
@@ -141,7 +149,8 @@ class Forecast:
     def _dump(self, command: Command, out: Path) -> Estimate:
         rows, speeds = self.rows(command.path("data")), command.settings.get("speeds") or [1.0]
         second = self.rates.bytes["audio_second"] * sum(1 / float(speed) for speed in speeds)
-        return self.keep(command, out, rows, second * self.rates.seconds_per_utterance)
+        seconds = find_expected(self.expected.seconds, command.path("data") or Path())
+        return self.keep(command, out, rows, second * (seconds or self.rates.seconds_per_utterance))
 
     def _tokenizers(self, command: Command, out: Path) -> Estimate:
         self._vocabularies[out] = int(command.settings.get("vocabulary_size", DEFAULT_VOCABULARY))
@@ -168,7 +177,9 @@ class Forecast:
         self._models[out] = parts
         device, count = self.device(command)
         size = KEPT_COPIES * FLOAT_BYTES * parts.parameters
-        return Estimate(command, out, None, size, flops / device.train_flops / count / 3600)
+        hours = flops / device.train_flops / count / 3600
+        gpu_hours = count * hours if device is self.rates.gpu else 0.0
+        return Estimate(command, out, None, size, hours, gpu_hours=gpu_hours)
 
     def _teacher(self, command: Command, out: Path) -> Estimate:
         if command.options.get("teacher") == "own":
@@ -185,7 +196,9 @@ class Forecast:
         if parts is None:  # a teacher taken from elsewhere, of unknown shape
             return Estimate(command, out, rows, size)
         storing = rows / self.rates.rows_per_second["decode"] / 3600
-        return Estimate(command, out, rows, size, storing + self._search_hours(command, parts, rows))
+        hours = self._search_hours(command, parts, rows)
+        gpu_hours = hours * int(command.settings.get("ngpu") or 0)
+        return Estimate(command, out, rows, size, storing + hours, gpu_hours=gpu_hours)
 
     def _packed(self, command: Command, out: Path) -> Estimate:
         """Foretell a pack, of float32 weights, or an export, of int8 ones; both take seconds."""

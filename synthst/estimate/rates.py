@@ -1,10 +1,10 @@
-"""The rates that estimates are made of, as in conf/rates.yaml, and the rows that a recipe foretells."""
+"""The rates that estimates are made of, as in conf/rates.yaml, and what a recipe foretells."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -46,22 +46,36 @@ def read_rates(path: Path) -> Rates:
     return Rates(cpu=cpu, gpu=gpu, **found)
 
 
-def read_expected_rows(path: Path | None) -> dict[str, int]:
-    """Read how many rows data directories will have, by pattern of their path; nothing without a file.
+class Expected(NamedTuple):
+    """What a recipe foretells of data directories, by pattern of their path."""
 
-    A recipe's conf/plan.yaml says so for what its stage 1 makes: ``"*-mini/corpus/train": 29000``.
+    rows: Mapping[str, int]
+    seconds: Mapping[str, float]
+    """Of an utterance, on average."""
+
+
+def read_expected(path: Path | None) -> Expected:
+    """Read how many rows, and hours of speech, data directories will have; nothing without a file.
+
+    A recipe's conf/plan.yaml says so for what its stage 1 makes: ``"*-mini/corpus/train": 29000``, or
+    ``"*-full/train_asr": {rows: 660000, hours: 1700}``.
     """
-    if path is None or not path.is_file():
-        return {}
-    found = _read_mapping(path)
-    if wrong := [name for name, rows in found.items() if not isinstance(rows, int) or rows < 0]:
-        raise ConfigError(f"{path}: {wrong[0]} wants a number of rows, it has {found[wrong[0]]!r}")
-    return found
+    expected: tuple[dict[str, int], dict[str, float]] = {}, {}
+    for name, found in (_read_mapping(path) if path is not None and path.is_file() else {}).items():
+        told = found if isinstance(found, dict) else {"rows": found}
+        rows, hours = told.get("rows"), told.get("hours", 0)
+        right = told.keys() <= {"rows", "hours"} and isinstance(hours, int | float) and hours >= 0
+        if not right or not isinstance(rows, int) or rows < 0:
+            raise ConfigError(f"{path}: {name} wants a number of rows, or rows and hours, it has {found!r}")
+        expected[0][name] = rows
+        if hours and rows:
+            expected[1][name] = 3600 * hours / rows
+    return Expected(*expected)
 
 
-def find_expected(rows: Mapping[str, int], directory: Path) -> int | None:
-    """Return the rows that the first pattern that matches a directory's path foretells."""
-    return next((count for pattern, count in rows.items() if fnmatch(str(directory), pattern)), None)
+def find_expected[Number: (int, float)](foretold: Mapping[str, Number], directory: Path) -> Number | None:
+    """Return what the first pattern that matches a directory's path foretells."""
+    return next((one for pattern, one in foretold.items() if fnmatch(str(directory), pattern)), None)
 
 
 def find_shape(teachers: Mapping[str, Mapping[str, int]], name: str) -> tuple[ModelConfig, int] | None:

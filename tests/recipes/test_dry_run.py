@@ -21,7 +21,7 @@ def test_a_recipe_prints_its_plan_and_runs_nothing(script: Path, tmp_path: Path)
         return done.stdout.rstrip("\n").split("\n")
 
     commands, plan = run("--dry_run"), run("--dry_run", "true")
-    assert plan[0].split() == ["stage", "command", "rows", "size", "hours", "writes"]
+    assert plan[0].split() == ["stage", "command", "rows", "size", "hours", "GPU", "hours", "writes"]
     assert [line.split()[0] for line in plan[1 : plan.index("")]] == [line.split()[0] for line in commands]
     assert any(line.startswith("to do: ") for line in plan) and "These are estimates" in plan[-1]
     assert any(line.split()[:2] == ["8", "train"] or line.split()[1] == "train_speech" for line in plan[1:-3])
