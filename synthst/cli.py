@@ -46,6 +46,7 @@ COMMANDS = {  # name -> (module, function, one line of help)
     "prepare_commonvoice": ("corpora.clips", "prepare_commonvoice", "Common Voice: speech with transcripts"),
     "prepare_tedlium": ("corpora.tedlium", "prepare_tedlium", "TED-LIUM 3: speech with transcripts"),
     "prepare_asr": ("corpora.asr", "prepare_asr", "LibriSpeech or VoxPopuli, by lhotse: transcribed speech"),
+    "check_sources": ("corpora.speech_sources", "check_sources", "are all speech corpora of a recipe there?"),
     "import_lhotse": ("corpora.lhotse", "import_lhotse", "bring lhotse's manifests in"),
     "import": ("commands", "import_text", "bring your own parallel text in"),
     "check": ("commands", "check", "check a data directory; print counts, lengths, hours"),

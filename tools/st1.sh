@@ -3,14 +3,15 @@
 # Source it after tools/recipe.sh and path.sh. It wants the options that those run.sh have, and $title for RESULTS.md.
 # Stage 1 is the recipe's own: it makes texts for the general teacher in $texts, speech with its translations in
 # $corpus/train, dev and test, and speech that has only transcripts in $extra. The recipe may set anew: extra, texts, real,
-# the test sets (tests), their speech if that has other segments than the references' lines (spoken), and expand_options;
-# with these goes $restored, set before, which is in the expanded set's name.
+# indomain (what the in-domain teacher learns from, if not $real), the test sets (tests), their speech if that has other segments
+# than the references' lines (spoken), and expand_options; with these goes $restored, set before, which is in the expanded set's
+# name.
 # shellcheck shell=bash disable=SC2154
 
 src=${langs%-*} tgt=${langs#*-} langs_list="[${langs/-/, }]" shared=../../../conf conf=${conf:-conf/$preset}
 data=$workdir/data/$langs-$preset exp=$workdir/exp/$langs-$preset dump=$workdir/dump/$langs-$preset
 texts=$data/texts corpus=$data/corpus extra=$data/train_asr
-tests=(test) spoken=(test) expand_options=() test_audio=()
+tests=(test) spoken=(test) expand_options=() test_audio=() indomain=""
 
 taught=${teacher//[^A-Za-z0-9.-]/_} teacher_dir=$exp/teacher_$taught store=$teacher_dir/$decode
 real=$corpus/train synth=$data/train_synth_${taught}_$decode synth_asr=$data/train_synth_asr${restored:-}_${taught}_$decode
@@ -45,7 +46,7 @@ make_teacher() { # stage 2: the tokenisers; the general teacher, and the in-doma
     run 2 "teacher" "${teach[@]}" --teacher "${teacher/#indomain/own}" --out "${teacher_dir/%indomain/own}" \
         --data "$texts/train" --dev "$texts/dev"
     [[ "$teacher" != indomain ]] || run 2 "in-domain teacher" "${teach[@]}" --teacher own --init "$exp/teacher_own" \
-        --out "$teacher_dir" --data "$real" --dev "$corpus/dev" --config "$conf/indomain.yaml"
+        --out "$teacher_dir" --data "${indomain:-$real}" --dev "$corpus/dev" --config "$conf/indomain.yaml"
 }
 
 replace_targets() { # stages 3 and 4: the teacher's translations in place of the training set's references

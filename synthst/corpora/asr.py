@@ -75,11 +75,15 @@ def _check(source: Path, corpus: str, parts: Sequence[str], lang: str) -> None:
         raise ConfigError(f"--corpus is {corpus!r}, wanted is one of: {', '.join(CORPORA)}")
     if not parts:
         raise ConfigError(f"no part of {corpus} is named; give --parts, like [train]")
-    for part in parts:
-        place = source / CORPORA[corpus].place.format(part=part, lang=lang)
-        if not place.is_dir():
-            told = f"download {corpus} from {CORPORA[corpus].download} and unpack it, so that it is there"
-            raise DataError(f"{place} is missing; {told}")
+    if lacking := [place for place in list_places(source, corpus, parts, lang) if not place.is_dir()]:
+        told = f"download {corpus} from {CORPORA[corpus].download} and unpack it, so that it is there"
+        raise DataError(f"{lacking[0]} is missing; {told}")
+
+
+def list_places(source: Path, corpus: str, parts: Sequence[str], lang: str) -> list[Path]:
+    """List the folders that a corpus has to have, each once."""
+    places = (CORPORA[corpus].place.format(part=part, lang=lang) for part in parts)
+    return [source / place for place in dict.fromkeys(places)]
 
 
 def _run_recipe(source: Path, out: Path, corpus: str, parts: Sequence[str], lang: str, jobs: int) -> None:

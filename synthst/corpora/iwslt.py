@@ -47,7 +47,7 @@ def prepare_iwslt(
         logger.info("%s is there already", out)
         return
     folder = find_folder(source, set_name)
-    stem = f"IWSLT.TED.{set_name}.{src}-{tgt}"
+    stem = _stem(set_name, (src, tgt))
     texts = {lang: read_documents(folder / f"{stem}.{lang}.xml") for lang in (src, tgt)}
     _check_same_lines(folder / stem, texts)
     if not is_made(speech, made_by):
@@ -58,13 +58,31 @@ def prepare_iwslt(
 
 def find_folder(source: Path, set_name: str) -> Path:
     """Find the directory of a test set. Raises DataError, telling what to download, when there is none."""
-    places = [source / f"IWSLT.{set_name}", source / set_name / f"IWSLT.{set_name}"]
+    places = _places(source, set_name)
     for place in places:
         if place.is_dir():
             return place
     raise DataError(
         f"{places[0]} is missing; download IWSLT-SLT.{set_name}.en-de.tgz and unpack it in {source}"
     )
+
+
+def list_files(source: Path, set_name: str, langs: tuple[str, str]) -> list[Path]:
+    """List the files, and the folder of recordings, that a test set has to have; its own one without it."""
+    places = _places(source, set_name)
+    folder = next((place for place in places if place.is_dir()), None)
+    if folder is None:
+        return places[:1]
+    stem, suffixes = _stem(set_name, langs), (*(f"{lang}.xml" for lang in langs), "yaml")
+    return [*(folder / f"{stem}.{suffix}" for suffix in suffixes), folder / "wavs"]
+
+
+def _places(source: Path, set_name: str) -> list[Path]:
+    return [source / f"IWSLT.{set_name}", source / set_name / f"IWSLT.{set_name}"]
+
+
+def _stem(set_name: str, langs: tuple[str, str]) -> str:
+    return f"IWSLT.TED.{set_name}.{'-'.join(langs)}"
 
 
 class _Reader(HTMLParser):

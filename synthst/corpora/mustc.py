@@ -22,7 +22,11 @@ logger = logging.getLogger(__name__)
 
 Layout = Literal["mustc", "st_ted", "europarl_st"]
 
-NAMES = {"mustc": "MuST-C", "st_ted": "ST-TED (iwslt-corpus)", "europarl_st": "Europarl-ST"}
+DOWNLOADS = {
+    "mustc": "fill in the form at https://mt.fbk.eu/must-c/, download MuST-C",
+    "st_ted": "download ST-TED (i13pc106.ira.uka.de/~mmueller/iwslt-corpus.zip, of IWSLT 2018)",
+    "europarl_st": "download Europarl-ST (www.mllp.upv.es/europarl-st), make its audio WAV",
+}
 LICENCES = {"mustc": "CC-BY-NC-ND-4.0", "st_ted": "TED's, CC-BY-NC-ND", "europarl_st": "CC-BY-NC-4.0"}
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -84,6 +88,19 @@ def prepare_mustc(
 
 def find_files(source: Path, part: str, langs: tuple[str, str], layout: Layout) -> _Files:
     """Name the files of a part. Raises DataError, telling what to download, for those that are missing."""
+    if lacking := [path for path in list_files(source, part, langs, layout) if not path.exists()]:
+        raise DataError(f"{lacking[0]} is missing; {DOWNLOADS[layout]} and unpack it, so that it is there")
+    return name_files(source, part, langs, layout)
+
+
+def list_files(source: Path, part: str, langs: tuple[str, str], layout: Layout) -> list[Path]:
+    """List the files, and the folder of recordings, that a part has to have."""
+    files = name_files(source, part, langs, layout)
+    return [files.segments, *files.lines, files.audio]
+
+
+def name_files(source: Path, part: str, langs: tuple[str, str], layout: Layout) -> _Files:
+    """Name the files that a part has, whether they are there or not."""
     src, tgt = langs
     text, audio, stem, suffix = {
         "mustc": (
@@ -95,13 +112,7 @@ def find_files(source: Path, part: str, langs: tuple[str, str], layout: Layout) 
         "st_ted": (source / "parallel", source / "wav", part, "yaml"),
         "europarl_st": (source / src / tgt / part, source / src / "audios", "segments", "lst"),
     }[layout]
-    lines = text / f"{stem}.{src}", text / f"{stem}.{tgt}"
-    files = _Files(text / f"{stem}.{suffix}", lines, audio)
-    if lacking := [path for path in (files.segments, *files.lines, files.audio) if not path.exists()]:
-        raise DataError(
-            f"{lacking[0]} is missing; download {NAMES[layout]} and unpack it, so that it is there"
-        )
-    return files
+    return _Files(text / f"{stem}.{suffix}", (text / f"{stem}.{src}", text / f"{stem}.{tgt}"), audio)
 
 
 def read_segments(files: _Files, langs: Sequence[str], prefix: str) -> Iterator[Segment]:

@@ -147,9 +147,32 @@ def test_run_sh_refuses_wrong_options_before_any_work(tmp_path: Path, words: lis
     assert not list(tmp_path.iterdir())
 
 
-def test_a_corpus_that_is_not_there_is_asked_for(tmp_path: Path) -> None:
+def test_all_corpora_that_are_not_there_are_asked_for_at_once(tmp_path: Path) -> None:
     recipe = Iwslt(tmp_path, IWSLT)
     write_settings(tmp_path / "conf", SETTINGS)
     done = recipe.run("--stop_stage", "1")
-    assert done.returncode == 1
-    assert "MUSTC_v2.0/en-de/data/dev/txt/dev.yaml is missing; download MuST-C and unpack it" in done.stderr
+    assert done.returncode == 1 and "files of 11 corpora are not there" in done.stderr
+    for name in ("dev", "tst-COMMON", "tst2010", *SIZES, *EXTRA):
+        assert f"\n  {name}: {tmp_path}/downloads/" in done.stderr
+    assert "fill in the form at https://mt.fbk.eu/must-c/" in done.stderr
+    assert not recipe.work.exists()
+
+
+def teacher_data(tmp_path: Path, *words: str) -> str:
+    """Return what the in-domain teacher learns from, by the commands that the recipe would run."""
+    done = Iwslt(tmp_path, IWSLT).run("--teacher", "indomain", *words, "--dry_run")
+    (command,) = [line.split() for line in done.stdout.split("\n") if "--init" in line and "teacher" in line]
+    return command[command.index("--data") + 1]
+
+
+def test_the_in_domain_teacher_learns_from_must_c_alone(tmp_path: Path) -> None:
+    write_settings(tmp_path / "conf", SETTINGS)
+    data = tmp_path / "work/data/en-de-mini"
+    assert teacher_data(tmp_path) == str(data / "mustc_real")
+    assert teacher_data(tmp_path, "--st", "st_ted covost") == str(
+        data / "corpus/train"
+    )  # without MuST-C, all
+
+
+def test_the_in_domain_teacher_has_learnt_from_must_c_alone(iwslt: Iwslt) -> None:
+    assert read_json(iwslt.exp / "teacher_indomain/train.json")["train_sentences"] == SIZES["mustc"]

@@ -9,7 +9,7 @@
 #   --general DIR     texts that the general teacher learns from: train and dev, as ../../wmt21_en_de/mt1 makes them; by default the speech's
 #   --targets synth   real (references) | synth (the teacher's) | synth_asr (and those of speech with transcripts only)
 #   --student 17x6    17x6 (the paper's) | 6x3 Conformer encoder x Transformer decoder layers
-#   --teacher own     own (trained on --general) | indomain (it, fine-tuned on --st) | espnet:DIR ct2:DIR hf:NAME file:TSV
+#   --teacher own     own (trained on --general) | indomain (it, fine-tuned on MuST-C) | espnet:DIR ct2:DIR hf:NAME file:TSV
 #   --asr own         what the encoder begins as: own (stage 7 trains it on all transcribed speech) | espnet:DIR | FILE.pth
 #   --mt none         what the decoder begins as: none | own (stage 8 trains a text student on the same targets) | espnet:DIR
 #   --restore yes     give transcripts of ASR-only speech case and punctuation before they are translated: yes | no
@@ -32,7 +32,8 @@ title="IWSLT 2022" restored=${restore/#yes/_restored} restored=${restored/#no/}
 . ../../../tools/st1.sh
 . local/data.sh
 
-prepare_test_sets   # stage 1: MuST-C's dev and tst-COMMON; IWSLT's, whose references have other lines than the speech
+check_sources       # stage 1: everything that is missing, at once
+prepare_test_sets   # 1: MuST-C's dev and tst-COMMON; IWSLT's, whose references have other lines than the speech
 prepare_translated  # 1: all of --st in one, without what is in a test set
 prepare_transcribed # 1: all of --asr_only in one
 
