@@ -24,6 +24,7 @@ LAYERS = [
         "processes",
         "datadir",
         "packfile",
+        "versions",
     },
     {
         "store",

@@ -8,9 +8,10 @@ import pytest
 
 from synthst.errors import DataError
 from synthst.report import ResultRow, print_table, report_results, result_table, terminal_table
-from synthst.report.machine import describe_machine, describe_versions
+from synthst.report.machine import describe_machine
 from synthst.report.table import find_differences, show_p_value, show_verdict
 from synthst.score import score_system
+from synthst.versions import describe_versions
 
 SOURCES = [f"Click icon {n} in the {n % 4} bar of the window." for n in range(40)]
 REFERENCES = [f"Klicken Sie auf Symbol {n} in der Leiste {n % 4} des Fensters." for n in range(40)]

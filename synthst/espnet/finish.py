@@ -15,6 +15,7 @@ import torch
 from espnet2.train.reporter import Reporter
 
 from synthst.errors import ConfigError
+from synthst.espnet.settings import VERSIONS, read_versions
 from synthst.espnet.task import save_whole
 
 logger = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ def finish_training(
         "valid_loss": min(epochs, key=lambda epoch: float(epoch["valid"][criterion]))["valid"]["loss"],
         **labels,
         "finished": time.strftime("%Y-%m-%d %H:%M:%S"),
+        "versions": read_versions(folder),
         "settings": settings,
     }
     (folder / "train.json").write_text(json.dumps(summary, indent=1), encoding="utf-8")
@@ -60,7 +62,7 @@ def finish_training(
 
 def tidy(out: Path) -> None:
     """Remove what only a training that goes on needs, and what one that was killed had half written."""
-    for pattern in ("resume.pth", "latest.pth", "*epoch.pth", "valid.*.pth", ".*.tmp", "*.tmp-*"):
+    for pattern in ("resume.pth", "latest.pth", "*epoch.pth", "valid.*.pth", ".*.tmp", "*.tmp-*", VERSIONS):
         for path in out.glob(pattern):
             path.unlink()
 

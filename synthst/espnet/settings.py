@@ -12,6 +12,9 @@ from synthst.datadir import read_info
 from synthst.errors import ConfigError, DataError
 from synthst.espnet.config import ScheduleConfig
 from synthst.tokens import Tokenizer
+from synthst.versions import describe_versions
+
+VERSIONS = "versions.json"
 
 
 def describe_tokens(folder: Path) -> dict[str, object]:
@@ -95,13 +98,30 @@ def flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def claim_folder(folder: Path, settings: dict[str, Any]) -> None:
-    """Write the settings into a new training directory, or compare them with those of an unfinished one."""
+    """Write the settings into a new training directory, or compare them with those of an unfinished one.
+
+    The versions that train go into versions.json: a list, for a training may go on with others.
+    """
     path = folder / "settings.json"
     if path.exists():
         refuse_other_settings(folder, json.loads(path.read_text(encoding="utf-8")), settings)
-        return
-    temporary = folder / ".settings.json.tmp"
-    temporary.write_text(json.dumps(settings, indent=1), encoding="utf-8")
+    else:
+        write_whole(path, settings)
+    before, now = read_versions(folder), describe_versions()
+    if now not in before:
+        write_whole(folder / VERSIONS, [*before, now])
+
+
+def read_versions(folder: Path) -> list[dict[str, str]]:
+    """Return the versions that a training directory was begun and gone on with."""
+    path = folder / VERSIONS
+    return list(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else []
+
+
+def write_whole(path: Path, values: object) -> None:
+    """Write ``values`` as JSON so that the file is there whole or not at all."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(json.dumps(values, indent=1), encoding="utf-8")
     os.replace(temporary, path)
 
 

@@ -11,11 +11,12 @@ from synthst.atomic import atomic_file
 from synthst.experiments.definition import Experiment
 from synthst.experiments.grid import Grid, explain_grid, make_grid, paper_delta
 from synthst.experiments.scores import CellScore, Summary
-from synthst.report.machine import describe_machine, describe_versions
+from synthst.report.machine import describe_machine
 from synthst.report.markdown import fenced
 from synthst.report.rows import ResultRow
 from synthst.report.table import show_number, show_p_value
 from synthst.testsets import set_name
+from synthst.versions import describe_versions
 
 DETAILS = ("BLEU", "chrF2", "difference", "p", "sentences", "steps", "parameters", "minutes")
 CSV_COLUMNS = (

@@ -11,13 +11,14 @@ from pathlib import Path
 from synthst.atomic import atomic_file
 from synthst.datadir import text_path
 from synthst.report.averages import average_table
-from synthst.report.machine import describe_machine, describe_versions
+from synthst.report.machine import describe_machine
 from synthst.report.markdown import fenced, section_key, write_section
 from synthst.report.rows import ResultRow, compare_rows, hypotheses_path, read_json, read_row
 from synthst.report.table import find_differences, find_notes, result_table, terminal_table
 from synthst.score import Comparison
 from synthst.tables import read_table
 from synthst.testsets import set_name
+from synthst.versions import describe_versions
 
 logger = logging.getLogger(__name__)
 
