@@ -9,9 +9,11 @@ import yaml
 
 from synthst.errors import ConfigError
 from synthst.pack.lineage import Origin
+from synthst.pack.names import name_corpus, name_teacher_place
 
 NOT_STATED = "not stated"
 SECTIONS = ("corpora", "teachers")
+STATED = "lineage.json in this pack"
 
 
 @dataclass(frozen=True)
@@ -44,22 +46,31 @@ def read_licences(path: Path | None) -> Known:
 
 
 def find_corpus_licences(origins: Sequence[Origin], known: Known) -> list[Licence]:
-    """Return the licence of every corpus among ``origins``: by its own info.json, else by its step."""
-    table, found = known.get("corpora", {}), dict[str, Licence]()
+    """Return the licences of every corpus among ``origins``: by its own info.json, else by its step.
+
+    Every directory of a corpus has its own, and every corpus of mtdata; what is the same is told once.
+    """
+    table, found = known.get("corpora", {}), list[Licence]()
     for origin in origins:
-        if not (origin.is_corpus or origin.licence or origin.step in table):
-            continue
-        name = f"{origin.step}, {origin.path.parent.name}" if origin.step else str(origin.path)
-        if origin.licence:
-            found[name] = Licence(name, origin.licence, f"{origin.path}/info.json")
-        else:
-            found[name] = Licence(name, **table.get(origin.step, {}))
-    return list(found.values())
+        if origin.is_corpus or origin.licence or origin.step in table:
+            found += _licences_of(origin, table)
+    return list(dict.fromkeys(found))
+
+
+def _licences_of(origin: Origin, table: Mapping[str, Mapping[str, str]]) -> list[Licence]:
+    corpora = origin.options.get("corpora")
+    if isinstance(corpora, Mapping) and corpora:
+        licences = {name: isinstance(one, Mapping) and one.get("licence") for name, one in corpora.items()}
+        return [Licence(name, str(one), STATED) if one else Licence(name) for name, one in licences.items()]
+    name = name_corpus(origin)
+    if origin.licence:
+        return [Licence(name, origin.licence, STATED)]
+    return [Licence(name, **table.get(origin.step, {}))]
 
 
 def find_teacher_licence(name: str, known: Known) -> Licence:
     """Return the licence of a teacher made elsewhere by the first pattern that its name matches."""
     for pattern, entry in known.get("teachers", {}).items():
         if fnmatch(name.lower(), pattern.lower()):
-            return Licence(name, **entry)
-    return Licence(name)
+            return Licence(name_teacher_place(name), **entry)
+    return Licence(name_teacher_place(name))

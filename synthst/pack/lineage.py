@@ -12,6 +12,8 @@ from synthst.report.rows import read_json
 
 logger = logging.getLogger(__name__)
 
+WEIGHTS = "weights made elsewhere"
+READ_FILES = ("import_lhotse", "import_pairs")  # steps whose parents are files: the directory is the corpus
 DATA_KEYS = ("data", "base", "extra", "texts")  # of made_by, where info.json names no parents
 
 
@@ -99,14 +101,14 @@ def _data_of(settings: object) -> Iterator[Path]:
 
 def _read_origin(path: Path) -> tuple[Origin, list[Path]]:
     if path.is_file():
-        return Origin(path, "weights made elsewhere", is_corpus=True), []
+        return Origin(path, WEIGHTS, is_corpus=True), []
     try:
         info = read_info(path)
     except DataError:
         return Origin(path, ""), []
     options = dict(_mapping(info.get("made_by")))
     step = str(options.pop("step", "made by hand"))
-    parents = _list_parents(info, options)
+    parents = [] if step in READ_FILES else _list_parents(info, options)
     whole = _corpus_info(path, step) if not parents else {}
     licence = info.get("licence") or whole.get("licence")
     origin = Origin(
