@@ -3,14 +3,23 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from synthst.pack.directions import find_directions, list_languages, list_tags
 from synthst.pack.licences import NOT_STATED, Licence
+from synthst.pack.limits import describe_limits
 from synthst.pack.lineage import Origin
+from synthst.pack.names import find_paths, name_corpus, name_teacher_place, shorten_paths, with_short_paths
+from synthst.pack.scores import TEACHER, Scores
+from synthst.pack.usage import SPEECH_RATE, fenced, show_speech_usage, show_text_usage
 from synthst.score import MetricScore
 
 TASKS = {"mt": "text translation", "st": "speech translation", "asr": "speech recognition"}
+# The hub has no pipeline for speech translation. Recognition has the same input and output, audio and text;
+# with translation its page would ask for text, which the model cannot read. The tag says what it is.
 PIPELINES = {"mt": "translation", "st": "automatic-speech-recognition", "asr": "automatic-speech-recognition"}
+TAGS = {"mt": [], "st": ["speech-translation"], "asr": []}
 
 
 @dataclass(frozen=True)
@@ -22,6 +31,7 @@ class Taught:
     licence: Licence
     trained: Mapping[str, object] = field(default_factory=dict)
     data: tuple[Origin, ...] = ()
+    direction: str = ""
 
 
 @dataclass(frozen=True)
@@ -37,46 +47,68 @@ class Card:
     origins: Sequence[Origin]
     teachers: Sequence[Taught]
     licences: Sequence[Licence]
-    scores: Mapping[str, Sequence[MetricScore]]
+    scores: Scores
+    rivals: Mapping[str, Scores]
+    cut_off: Mapping[str, tuple[int, int]]
     notes: Sequence[str]
     versions: Mapping[str, str]
+
+    @property
+    def directions(self) -> list[tuple[str, str]]:
+        """Return every pair of languages; a recogniser's source is ""."""
+        return find_directions(self.src, self.tgt, self.origins)
 
 
 def write_card(card: Card) -> str:
     """Return the card in Markdown, with the front matter that the hub of Hugging Face reads."""
+    short, known = _short_paths(card), {origin.path for origin in card.origins}
+    teachers = []
+    for taught in card.teachers:
+        teachers.append(_teacher(taught, short, known))
+        known |= {one.path for one in taught.data}
     parts = [
         _front_matter(card),
         f"# {card.name}\n",
         _summary(card),
         _usage(card),
+        describe_limits(
+            *(card.task, card.origins),
+            is_taught=bool(card.teachers),
+            is_scored=bool(card.scores),
+            cut_off=card.cut_off,
+        ),
         "## Scores\n",
         _scores(card),
         "## Training data\n",
-        _data(card.origins),
+        "Each line is a set of sentences and the command that made it, the last step first.\n",
+        _data(card.origins, short),
         "## Teacher\n",
-        "\n".join(map(_teacher, card.teachers)) or "None: it learnt from human references.\n",
+        "\n".join(teachers) or "None: it learnt from human references.\n",
         "## Licences\n",
         _licences(card),
         "## Settings\n",
-        _fenced(json.dumps({key: card.train["settings"][key] for key in ("model", "training")}, indent=1)),
+        fenced(json.dumps({key: card.train["settings"][key] for key in ("model", "training")}, indent=1)),
         "## Made with\n",
-        "".join(f"- {name} {version}\n" for name, version in card.versions.items()),
+        _versions(card),
     ]
     return "\n".join(parts)
 
 
 def _front_matter(card: Card) -> str:
-    langs = list(dict.fromkeys(lang for lang in (card.src, card.tgt) if lang))
-    lines = [f"language: [{', '.join(langs)}]", f"pipeline_tag: {PIPELINES[card.task]}"]
-    lines += ["library_name: synthst", "tags: [espnet, synthst]"]
+    tags = ", ".join(["espnet", "synthst", *TAGS[card.task]])
+    lines = [
+        f"language: [{', '.join(list_languages(card.directions))}]",
+        f"pipeline_tag: {PIPELINES[card.task]}",
+    ]
+    lines += ["library_name: synthst", f"tags: [{tags}]"]
     if card.licence:
-        lines.append(f"license: {json.dumps(card.licence)}")
+        lines.append(f"license: {json.dumps(card.licence.lower())}")  # the hub's names are lower case
     return "\n".join(["---", *lines, "---", ""])
 
 
 def _summary(card: Card) -> str:
-    train, direction = card.train, f"{card.src} to {card.tgt}" if card.src else card.tgt
-    shape = train["settings"]["model"]
+    train = card.train
+    shape, direction = train["settings"]["model"], _directions(card.directions)
     told = (
         f"A model for {TASKS[card.task]}, {direction}: {shape['encoder_layers']} encoder and "
         f"{shape['decoder_layers']} decoder layers of width {shape['width']}, {train['parameters']:,} "
@@ -86,45 +118,58 @@ def _summary(card: Card) -> str:
     return told + "".join(f"\n**Note:** {note}\n" for note in card.notes)
 
 
+def _directions(directions: Sequence[tuple[str, str]]) -> str:
+    return ", ".join(f"{src} to {tgt}" if src else tgt for src, tgt in directions)
+
+
 def _usage(card: Card) -> str:
-    if card.task != "mt":
-        return "## Use\n\n" + _fenced(
-            "from synthst.espnet.speech_load import load_speech_model\n"
-            'model = load_speech_model(Path("FILE"))         # this file\n\n'
-            "# or: synthst unpack --pack FILE --out DIR && synthst translate_speech --models [DIR] ...",
-            "python",
-        )
-    return "## Use\n\n" + _fenced(
-        "synthst translate --model FILE < sentences.txt     # this file", "bash"
-    ) + "\n" + _fenced(
-        "from synthst.espnet.load import load_model\n"
-        "from synthst.espnet.search import SearchOptions\n"
-        "from synthst.espnet.translate import translate_sentences\n\n"
-        'translate_sentences(load_model(Path("FILE")), ["A sentence."], SearchOptions(beam=4))',
-        "python",
-    )  # fmt: skip
+    if card.task == "mt":
+        return show_text_usage(list_tags(card.directions))
+    audio = card.train["settings"].get("audio") or [{}]
+    return show_speech_usage(audio[0].get("made_by", {}).get("rate", SPEECH_RATE))
 
 
 def _scores(card: Card) -> str:
     if not card.scores:
         return "None: no test set has been decoded and scored.\n"
-    lines = ["| test set | metric | score | signature |", "|---|---|---|---|"]
+    columns = ["test set", "metric", "this model", *card.rivals, "signature"]
+    lines = [_row(columns), "|---" * len(columns) + "|"]
     for name, metrics in card.scores.items():
-        lines += [f"| {name} | {one.name} | {one.score:.1f} | {_cell(one.signature)} |" for one in metrics]
-    return "\n".join(lines) + "\n"
+        for one in metrics:
+            others = [_same_metric(scores.get(name, ()), one) for scores in card.rivals.values()]
+            lines.append(_row([name, one.name, f"{one.score:.1f}", *others, one.signature]))
+    heard = card.task == "st" and any(name.startswith(TEACHER) for name in card.rivals)
+    return "\n".join(lines) + "\n" + ("\nA teacher of text reads the correct transcripts.\n" if heard else "")
 
 
-def _data(origins: Sequence[Origin]) -> str:
+def _same_metric(metrics: Sequence[MetricScore], wanted: MetricScore) -> str:
+    found = (one for one in metrics if (one.name, one.signature) == (wanted.name, wanted.signature))
+    return next((f"{one.score:.1f}" for one in found), "-")
+
+
+def _short_paths(card: Card) -> dict[str, str]:
+    origins = [*card.origins, *(one for taught in card.teachers for one in taught.data)]
+    named = find_paths(
+        [[one.options for one in origins], [dict(taught.identity) for taught in card.teachers]]
+    )
+    return shorten_paths({origin.path for origin in origins} | named)
+
+
+def _data(origins: Sequence[Origin], short: Mapping[str, str]) -> str:
     """Return a line for each directory, nearest first: how it was made, and what was kept and dropped."""
     lines = []
     for origin in origins:
+        name = f"`{short[str(origin.path)]}`"
         if not origin.step:
-            lines.append(f"- `{origin.path}`: not there any more when the pack was made")
+            lines.append(f"- {name}: not there any more when the pack was made")
             continue
-        lines.append(f"- `{origin.path}`: {origin.step} {_options(origin.options)}".rstrip())
+        name = f"**{name_corpus(origin)}**, {name}" if origin.is_corpus else name
+        options = with_short_paths(origin.options, short)
+        assert isinstance(options, dict)
+        lines.append(f"- {name}: {origin.step} {_options(options)}".rstrip())
         if origin.counts:
             lines.append("  - " + ", ".join(f"{key} {count:,}" for key, count in origin.counts.items()))
-        if filters := origin.options.get("filters"):
+        if filters := options.get("filters"):
             lines.append(f"  - filters: `{json.dumps(filters, ensure_ascii=False)}`")
         if origin.packages:
             lines.append("  - from " + ", ".join(f"{name} {one}" for name, one in origin.packages.items()))
@@ -136,16 +181,24 @@ def _options(options: Mapping[str, object]) -> str:
     return f"({', '.join(f'{key}: {value}' for key, value in shown.items())})" if shown else ""
 
 
-def _teacher(taught: Taught) -> str:
-    lines = [f"- {key}: `{value}`" for key, value in taught.identity.items()]
+def _teacher(taught: Taught, short: Mapping[str, str], known: set[Path]) -> str:
+    """Return what is told of a teacher; of its training data those in ``known`` are named only."""
+    named = {
+        key: name_teacher_place(short.get(str(value), str(value))) for key, value in taught.identity.items()
+    }
+    heading = [f"**{named.get('name', 'unknown')}**", *([taught.direction] if taught.direction else [])]
+    lines = [", ".join(heading) + "\n", *(f"- {key}: `{value}`" for key, value in named.items())]
     lines.append(f"- search: {', '.join(f'{key} {value}' for key, value in taught.search.items())}")
-    if taught.trained:
-        told = ", ".join(f"{key} {value}" for key, value in taught.trained.items())
-        lines += [f"- trained here: {told}; on:", ""]
-        lines.append("".join(f"  {line}\n" for line in _data(taught.data).splitlines()).rstrip("\n"))
-    else:
+    if not taught.trained:
         where = f" ({taught.licence.stated})" if taught.licence.stated else ""
         lines.append(f"- licence: {taught.licence.licence}{where}")
+        return "\n".join(lines) + "\n"
+    lines.append(f"- trained here: {', '.join(f'{key} {value}' for key, value in taught.trained.items())}")
+    if above := [f"`{short[str(one.path)]}`" for one in taught.data if one.path in known]:
+        lines.append(f"- trained on, of the data above: {', '.join(above)}")
+    if others := [one for one in taught.data if one.path not in known]:
+        lines += ["- trained on, besides:" if above else "- trained on:", ""]
+        lines.append("".join(f"  {line}\n" for line in _data(others, short).splitlines()).rstrip("\n"))
     return "\n".join(lines) + "\n"
 
 
@@ -153,21 +206,32 @@ def _licences(card: Card) -> str:
     lines = [
         f"This model: {card.licence or NOT_STATED}.",
         "",
-        "| of | licence | stated in |",
+        _row(["of", "licence", "stated in"]),
         "|---|---|---|",
     ]
     elsewhere = [taught.licence for taught in card.teachers if not taught.trained]
-    for one in dict.fromkeys([*card.licences, *elsewhere]):
-        lines.append(f"| {one.of} | {one.licence} | {one.stated or '-'} |")
-    if any(one.licence == NOT_STATED for one in [*card.licences, *elsewhere]):
+    every = list(dict.fromkeys([*card.licences, *elsewhere]))
+    lines += [_row([one.of, one.licence, one.stated or "-"]) for one in every]
+    if any(one.licence == NOT_STATED for one in every):
         lines += ["", f"What is {NOT_STATED} here has to be looked up before the model is shared."]
     return "\n".join(lines) + "\n"
+
+
+def _versions(card: Card) -> str:
+    """Return the versions that trained, each set that a training went on with, and those that packed."""
+    trained = [_listed(one) for one in card.train.get("versions") or []] or ["not recorded"]
+    lines = [f"- training: {one}" for one in trained] + [f"- packing: {_listed(card.versions)}"]
+    return "\n".join(lines) + "\n"
+
+
+def _listed(versions: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(map(_cell, cells))} |"
 
 
 def _cell(text: str) -> str:
     """Let no character of a text end its cell of a table."""
     return text.replace("|", r"\|")
-
-
-def _fenced(text: str, language: str = "") -> str:
-    return f"```{language}\n{text}\n```\n"

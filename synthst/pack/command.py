@@ -11,11 +11,12 @@ from synthst.errors import DataError
 from synthst.pack.card import Card, Taught, write_card
 from synthst.pack.licences import Known, find_corpus_licences, find_teacher_licence, read_licences
 from synthst.pack.lineage import Origin, find_teachers, teacher_folder, trace_model
+from synthst.pack.names import shorten_paths
+from synthst.pack.scores import count_cut_off, read_rivals, read_scores
 from synthst.packfile import unpack as unpack_file
 from synthst.packfile import write_packfile
-from synthst.report.machine import describe_versions
 from synthst.report.rows import read_json
-from synthst.score import MetricScore, is_stale, read_metrics
+from synthst.versions import describe_versions
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +54,8 @@ def pack(
         logger.info("%s: %s, %.1f MB", out, card.name, out.stat().st_size / 1e6)
     else:
         logger.info("%s is there already", out)
+    if licence is None:
+        logger.warning("%s: the card states no licence of the model itself; give --licence", out)
 
 
 def unpack(pack: Path, out: Path) -> None:
@@ -73,8 +76,9 @@ def read_train(model: Path) -> dict[str, Any]:
 def make_card(model: Path, train: dict[str, Any], known: Known, licence: str | None) -> Card:
     """Gather what the card tells."""
     origins = trace_model(model)
-    teachers = [describe_teacher(origin, known) for origin in find_teachers(origins)]
-    ours = [one for taught in teachers for one in taught.data]
+    taught = find_teachers(origins)
+    teachers = [describe_teacher(origin, known) for origin in taught]
+    ours = [one for teacher in teachers for one in teacher.data]
     corpora = [*origins, *(one for one in ours if one.path not in {origin.path for origin in origins})]
     scores, notes = read_scores(model)
     settings = train["settings"]
@@ -89,6 +93,8 @@ def make_card(model: Path, train: dict[str, Any], known: Known, licence: str | N
         teachers=teachers,
         licences=find_corpus_licences(corpora, known),
         scores=scores,
+        rivals=read_rivals(model, train, [place for origin in taught if (place := teacher_folder(origin))]),
+        cut_off=count_cut_off(model),
         notes=[*notes, *_lost(origins)],
         versions=dict(describe_versions()),
     )
@@ -97,29 +103,15 @@ def make_card(model: Path, train: dict[str, Any], known: Known, licence: str | N
 def describe_teacher(origin: Origin, known: Known) -> Taught:
     """Say who translated the data directory ``origin``; of a teacher of our own, what it was trained on."""
     identity, folder = origin.teacher or {}, teacher_folder(origin)
+    told, direction = (identity, origin.search or {}), _direction(origin)
     train = read_json(folder / "train.json") if folder else {}
     if folder and train:
         trained = {key: train[key] for key in TRAINED if key in train}
         data = tuple(trace_model(folder))
-        return Taught(identity, origin.search or {}, find_teacher_licence("", {}), trained, data)
+        return Taught(*told, find_teacher_licence("", {}), trained, data, direction=direction)
     taken = str(read_json(folder / "info.json").get("teacher", "")) if folder else ""
     name = taken or str(identity.get("name", "unknown"))
-    return Taught(identity, origin.search or {}, find_teacher_licence(name, known))
-
-
-def read_scores(model: Path) -> tuple[dict[str, Sequence[MetricScore]], list[str]]:
-    """Read the scores of every decoded test set, and notes on those that are out of date."""
-    scores: dict[str, Sequence[MetricScore]] = {}
-    notes = []
-    for path in sorted(model.glob("decode_*/scores.json")):
-        name = path.parent.name.removeprefix("decode_")
-        texts = [Path(one["path"]) for one in _scored_texts(path)]
-        hyp, refs = path.with_name(texts[0].name), texts[1:]
-        if is_stale(path, hyp, refs):
-            notes.append(f"the scores of {name} are left out: texts have changed since; run stage 11 again")
-        else:
-            scores[name] = read_metrics(path)
-    return scores, notes
+    return Taught(*told, find_teacher_licence(name, known), direction=direction)
 
 
 def describe_lineage(card: Card) -> dict[str, object]:
@@ -131,12 +123,12 @@ def describe_lineage(card: Card) -> dict[str, object]:
     }
 
 
-def _scored_texts(scores: Path) -> list[dict[str, str]]:
-    """Return hypotheses, then references, as scores.json names them."""
-    told: Any = read_json(scores)
-    return [told["hypotheses"], *told["references"]]
+def _direction(origin: Origin) -> str:
+    """Return what the teacher of ``origin`` translated: en to de."""
+    return " to ".join(str(origin.options[key]) for key in ("src", "tgt") if origin.options.get(key))
 
 
 def _lost(origins: Sequence[Origin]) -> list[str]:
-    lost = [str(origin.path) for origin in origins if not origin.step]
+    short = shorten_paths(origin.path for origin in origins)
+    lost = [short[str(origin.path)] for origin in origins if not origin.step]
     return [f"where {', '.join(lost)} came from is not known here"] if lost else []
