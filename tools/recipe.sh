@@ -2,7 +2,7 @@
 #
 # Wanted before: options="name ..." (each a variable with its default) and, for an option with few values,
 # choices_<name>="a b c", where NUMBER stands for any whole number and * for anything. It adds --stage,
-# --stop_stage, beside --ngpu --num_nodes (of a Slurm job, for trainings), --help, which prints the recipe's own header, and --dry_run, which prints the commands, each after its
+# --stop_stage, beside --ngpu --num_nodes (of a Slurm job, for trainings), --licence (of the packed student, in its card), --help, which prints the recipe's own header, and --dry_run, which prints the commands, each after its
 # stage's number, and runs none; --dry_run true prints the plan: directories, and estimates of sizes and hours.
 # synthst/recipe.py is the same for Python.
 # shellcheck shell=bash disable=SC2154
@@ -13,6 +13,8 @@ stop_stage=13
 # shellcheck disable=SC2034
 num_nodes=1 choices_num_nodes=NUMBER
 [[ " $options " != *" ngpu "* ]] || options+=" num_nodes"
+licence=""
+[[ " $options " != *" targets "*" ngpu "* ]] || options+=" licence" # of recipes that end with a student
 # shellcheck disable=SC2034
 started_with="./${0##*/}${*:+$(printf ' %q' "$@")}"
 dry_run=
@@ -79,7 +81,7 @@ run() { # run NUMBER TITLE COMMAND...: one stage's command, if its number is ask
 pack_student() { # stage 13: the student with its card in one file; it wants $student_dir and $workdir
     # shellcheck disable=SC2154
     run 13 "pack the student" synthst pack --model "$student_dir" --out "$student_dir/pack.zip" \
-        --results "$workdir/RESULTS.md" --licences ../../../conf/licences.yaml
+        --results "$workdir/RESULTS.md" --licences ../../../conf/licences.yaml ${licence:+--licence "$licence"}
 }
 
 uses() { # uses VALUE...: is --targets one of these?

@@ -28,6 +28,17 @@ def test_a_recipe_prints_its_plan_and_runs_nothing(script: Path, tmp_path: Path)
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("script", RECIPES, ids=lambda path: str(path.parent.relative_to(ROOT)))
+def test_a_recipe_passes_the_licence_of_its_student_on_to_the_pack(script: Path, tmp_path: Path) -> None:
+    def last(*words: str) -> str:
+        command = [script, "--workdir", str(tmp_path), "--stage", "13", "--dry_run", *words]
+        done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.rstrip("\n").split("\n")[-1]
+
+    assert last("--licence", "CC-BY-4.0") == f"{last()} --licence CC-BY-4.0"
+
+
 def test_a_plan_of_wrong_options_is_refused(tmp_path: Path) -> None:
     command = [RECIPES[0], "--dry_run", "true", "--stage", "0"]
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)

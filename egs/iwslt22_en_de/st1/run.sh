@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # IWSLT 2022's English-German speech: students whose encoder begins as a recogniser's (the paper's Table 5).
 #
-# Usage: ./run.sh [--stage N] [--stop_stage M] [--dry_run true] [--num_nodes M] [--option value ...]   Paths are relative to this folder.
+# Usage: ./run.sh [--stage N] [--stop_stage M] [--dry_run true] [--num_nodes M] [--licence NAME] [--option value ...]   Paths are relative to this folder.
 #   --source downloads  where the corpora were unpacked; README.md tells from where, and under which names
 #   --st "mustc st_ted covost europarl_st"    training speech with translations: all, or some of these
 #   --asr_only "librispeech tedlium commonvoice voxpopuli"    training speech that has only transcripts

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # LibreOffice's help texts: a small MT student on a teacher's translations, or on the human references.
 #
-# Usage: ./run.sh [--stage N] [--stop_stage M] [--dry_run true] [--num_nodes M] [--option value ...]   Paths are relative to this folder.
+# Usage: ./run.sh [--stage N] [--stop_stage M] [--dry_run true] [--num_nodes M] [--licence NAME] [--option value ...]   Paths are relative to this folder.
 #   --langs en-de     en-{de,es,fr,ru} or a reverse, e.g. de-en
 #   --targets synth   real (references) | synth (the teacher's) | synth_mono (and those of sources outside --subset)
 #   --student 2x2     2x2 | 6x6 | 24x6 encoder x decoder layers

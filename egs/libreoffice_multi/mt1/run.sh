@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # LibreOffice's help texts: one student for several language pairs, taught by a teacher per pair (the paper's Tables 3 and 4).
 #
-# Usage: ./run.sh [--stage N] [--stop_stage M] [--dry_run true] [--num_nodes M] [--option value ...]   Paths are relative to this folder.
+# Usage: ./run.sh [--stage N] [--stop_stage M] [--dry_run true] [--num_nodes M] [--licence NAME] [--option value ...]   Paths are relative to this folder.
 #   --langs en-mul        en-mul (English into the others, Table 3) | mul-en (the others into English, Table 4)
 #   --others "de es fr"   the other languages, two or more of de es fr ru
 #   --targets synth       real (references) | synth (each pair's teacher's)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # MuST-C v2's talks as text: students of WMT21's English-German text, fine-tuned in their domain (the paper's Table 7).
 #
-# Usage: ./run.sh [--stage N] [--stop_stage M] [--dry_run true] [--num_nodes M] [--option value ...]   Paths are relative to this folder.
+# Usage: ./run.sh [--stage N] [--stop_stage M] [--dry_run true] [--num_nodes M] [--licence NAME] [--option value ...]   Paths are relative to this folder.
 #   --source downloads    where MUSTC_v2.0 was unpacked, see README.md
 #   --corpus DIR          general texts, train and dev, as ../../wmt21_en_de/mt1 makes them
 #   --pretrained synth    what the student learnt before, from the general texts: none (from scratch) | real (references) |

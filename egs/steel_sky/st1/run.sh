@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Beneath a Steel Sky, recordings of actors: speech translation students whose encoder begins as a recogniser's.
 #
-# Usage: ./run.sh [--stage N] [--stop_stage M] [--dry_run true] [--num_nodes M] [--option value ...]   Paths are relative to this folder.
+# Usage: ./run.sh [--stage N] [--stop_stage M] [--dry_run true] [--num_nodes M] [--licence NAME] [--option value ...]   Paths are relative to this folder.
 #   --langs en-de     en-{de,es,fr,it}
 #   --targets synth   real (references) | synth (the teacher's) | synth_asr (and those of speech with transcripts only)
 #   --student 17x6    17x6 (the paper's) | 6x3 Conformer encoder x Transformer decoder layers

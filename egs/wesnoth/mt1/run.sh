@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The Battle for Wesnoth: students of LibreOffice's help texts, fine-tuned in another domain (the paper's Table 7).
 #
-# Usage: ./run.sh [--stage N] [--stop_stage M] [--dry_run true] [--num_nodes M] [--option value ...]   Paths are relative to this folder.
+# Usage: ./run.sh [--stage N] [--stop_stage M] [--dry_run true] [--num_nodes M] [--licence NAME] [--option value ...]   Paths are relative to this folder.
 #   --langs en-de         en-{de,es,fr,ru} or a reverse, e.g. de-en
 #   --pretrained synth    what the student learnt before, from the help texts: none (from scratch) | real (references) |
 #                         synth (the general teacher's translations)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # WMT21 English-German: students on the translations of a teacher that knows far more (the paper's Tables 2 and 6).
 #
-# Usage: ./run.sh [--stage N] [--stop_stage M] [--dry_run true] [--num_nodes M] [--option value ...]   Paths are relative to this folder.
+# Usage: ./run.sh [--stage N] [--stop_stage M] [--dry_run true] [--num_nodes M] [--licence NAME] [--option value ...]   Paths are relative to this folder.
 #   --targets synth       real (references) | synth (the teacher's) | synth_mono (and those of sources outside --subset)
 #   --student 2x2         2x2 | 6x6 | 24x6 encoder x decoder layers
 #   --subset all          training sentences whose references the student may see: 500000, 5000000, or all
