@@ -88,8 +88,8 @@ def read_experiment(path: Path) -> Experiment:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        wanted = "name an experiment's YAML file, see egs/README.md"
-        raise ConfigError(f"{path} is not there; {wanted}") from error
+        told = f"{path} is not there; name an experiment's YAML file, see egs/README.md"
+        raise ConfigError(told) from error
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise ConfigError(f"{path} is no YAML file that can be read: {error}") from error
     reader = _Reader(path)

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePath
 
-from synthst.corpora.mustc import NAMES as LAYOUTS
 from synthst.pack.lineage import WEIGHTS, Origin
 
 CORPORA = {
@@ -19,6 +18,8 @@ CORPORA = {
     "prepare_iwslt": "IWSLT's test sets",
 }
 """By the step that made a corpus; those of MuST-C's form, of mtdata and of lhotse are named otherwise."""
+LAYOUTS = {"st_ted": "ST-TED", "europarl_st": "Europarl-ST"}
+"""Corpora of MuST-C's form."""
 
 
 def name_corpus(origin: Origin) -> str:
