@@ -43,7 +43,7 @@ def test_corpora_that_one_step_made_side_by_side_keep_their_own_licences(tmp_pat
         make_corpus(tmp_path / layout, "prepare_mustc", licence=licence, layout=layout, **pair)
     assert licences_of(*(tmp_path / layout for layout in layouts)) == {
         "MuST-C, en-de": "CC-BY-NC-ND-4.0",
-        "ST-TED (iwslt-corpus), en-de": "TED's, CC-BY-NC-ND",
+        "ST-TED, en-de": "TED's, CC-BY-NC-ND",
         "Europarl-ST, en-de": "CC-BY-NC-4.0",
     }
 
