@@ -2,6 +2,9 @@
 
 import argparse
 import copy
+import subprocess
+import sys
+import unittest.mock
 from typing import Any
 
 import pytest
@@ -15,7 +18,12 @@ from espnet2.legacy.nets.pytorch_backend.transformer.embedding import RelPositio
 from espnet2.tasks.mt import MTTask
 from torch.nn import functional
 
-from synthst.espnet.attention import FastAttention, FastRelPositionAttention
+from synthst.espnet.attention import (
+    FastAttention,
+    FastRelPositionAttention,
+    attend_fused,
+    attend_plainly,
+)
 from synthst.espnet.config import ModelConfig
 from synthst.espnet.dropout import FastDropout
 from synthst.espnet.fast import FastMTModel, speed_up
@@ -55,6 +63,38 @@ def test_attention_is_espnets_to_itself_to_the_past_and_to_other_frames() -> Non
     to_the_past = masks() & torch.ones(5, 5, dtype=torch.bool).tril()
     for query, mask in ((x, masks()), (x, to_the_past), (other, masks()), (x, None)):
         assert_same(MultiHeadedAttention(2, 8, 0.0), FastAttention, query, x, x, mask)
+
+
+@pytest.mark.parametrize("past", [True, False])
+def test_the_kernels_of_a_gpu_attend_as_the_products_of_a_cpu_do(past: bool) -> None:
+    torch.manual_seed(0)
+    attention = MultiHeadedAttention(2, 8, 0.0).train()
+    tensors = [torch.randn(3, 2, 5, 4, requires_grad=True) for _ in range(3)]
+    mask = torch.ones(5, 5, dtype=torch.bool).tril().view(1, 1, 5, 5)
+    mask = mask if past else mask & (torch.arange(5) < torch.tensor([5, 3, 1]).view(3, 1, 1, 1))
+    found = []
+    for compute in (attend_fused, attend_plainly):
+        output = compute(attention, *tensors, mask, past=past)
+        found.append([output, *torch.autograd.grad(output.square().sum(), tensors)])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_the_past_needs_no_mask_on_a_gpu() -> None:
+    """With a mask, torch cannot choose flash attention."""
+    with unittest.mock.patch.object(functional, "scaled_dot_product_attention") as kernel:
+        attend_fused(MultiHeadedAttention(2, 8, 0.1).eval(), *torch.zeros(3, 1, 2, 5, 4), masks(), past=True)
+    assert kernel.call_args.args[3] is None
+    assert kernel.call_args.kwargs == {"dropout_p": 0.0, "is_causal": True}
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("module", ["espnet.task", "espnet.speech_task", "espnet.search", "espnet.beam"])
+def test_attention_on_a_gpu_is_not_cudnns(module: str) -> None:
+    """The teachers hf: search by espnet.beam."""
+    asked = f"import synthst.{module}, torch; print(torch.backends.cuda.cudnn_sdp_enabled())"
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
 
 
 def test_relative_attention_is_espnets() -> None:

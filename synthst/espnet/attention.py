@@ -2,6 +2,7 @@
 
 import math
 
+import synthst.espnet.attention_kernels
 import synthst.espnet.lean  # noqa: F401
 
 # isort: split
@@ -69,20 +70,42 @@ def product(layers: list[torch.nn.Linear], x: Tensor) -> Tensor:
     return functional.linear(x, weight, torch.cat([layer.bias for layer in layers]))
 
 
-def attend(attention: MultiHeadedAttention, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+def attend(
+    attention: MultiHeadedAttention,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    mask: Tensor | None,
+    *,
+    past: bool = False,
+) -> Tensor:
     """Return (batch, time1, size): with torch's kernels on a GPU, with plain products on a CPU.
 
     ``mask`` (batch or 1, heads or 1, time1 or 1, time2) is true where attention may look, or is added to the
-    scores. On a CPU the backward pass of torch's fused kernel is slow for short sequences.
+    scores; ``past`` says that it is the lower triangle. On a CPU the backward pass of torch's fused kernel is
+    slow for short sequences.
     """
-    if q.device.type != "cpu":
-        dropout = attention.dropout.p if attention.training else 0.0
-        out = functional.scaled_dot_product_attention(q, k, v, mask, dropout_p=dropout)
-    else:
-        scores = (q / math.sqrt(attention.d_k)) @ k.transpose(-2, -1)
-        if mask is not None and mask.dtype == torch.bool:
-            scores = scores.masked_fill_(~mask, torch.finfo(scores.dtype).min)
-        elif mask is not None:
-            scores = scores + mask
-        out = attention.dropout(scores.softmax(-1, dtype=torch.float32).to(v.dtype)) @ v
-    return out.transpose(1, 2).flatten(2)
+    compute = attend_plainly if q.device.type == "cpu" else attend_fused
+    return compute(attention, q, k, v, mask, past=past).transpose(1, 2).flatten(2)
+
+
+def attend_fused(
+    attention: MultiHeadedAttention, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, *, past: bool
+) -> Tensor:
+    """Return (batch, heads, time1, size of a head); flash attention takes no mask, but knows the past."""
+    dropout = attention.dropout.p if attention.training else 0.0
+    mask = None if past else mask
+    return functional.scaled_dot_product_attention(q, k, v, mask, dropout_p=dropout, is_causal=past)
+
+
+def attend_plainly(
+    attention: MultiHeadedAttention, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, *, past: bool
+) -> Tensor:
+    """Return (batch, heads, time1, size of a head); ``mask`` says all, so ``past`` is not used."""
+    scores = (q / math.sqrt(attention.d_k)) @ k.transpose(-2, -1)
+    if mask is not None and mask.dtype == torch.bool:
+        scores = scores.masked_fill_(~mask, torch.finfo(scores.dtype).min)
+    elif mask is not None:
+        scores = scores + mask
+    attended: Tensor = attention.dropout(scores.softmax(-1, dtype=torch.float32).to(v.dtype)) @ v
+    return attended

@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+import synthst.espnet.attention_kernels  # noqa: F401
 from synthst.errors import ConfigError
 from synthst.espnet.noise import gumbel_noise
 from synthst.espnet.options import Hypothesis, SearchOptions

@@ -51,7 +51,8 @@ def attend_to_past(attention: Any, rows: Tensor, places: Places, mask: Tensor) -
     """Attend from tokens to those before them, (tokens, width); padding behind a sentence is never before."""
     projected = product([attention.linear_q, attention.linear_k, attention.linear_v], rows)
     q, k, v = (heads(x, attention) for x in pad(projected, places).chunk(3, -1))
-    return _output(attention, attend(attention, attention.q_norm(q), attention.k_norm(k), v, mask), places)
+    attended = attend(attention, attention.q_norm(q), attention.k_norm(k), v, mask, past=True)
+    return _output(attention, attended, places)
 
 
 def attend_to_memory(attention: Any, rows: Tensor, places: Places, memory: Tensor, mask: Tensor) -> Tensor:
