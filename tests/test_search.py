@@ -249,6 +249,23 @@ def test_batches_come_longest_first_and_cover_every_source() -> None:
     assert all(len(batch) == 1 or len(batch) * len(sources[batch[0]]) <= 10 for batch in batches)
 
 
+def test_short_sources_are_no_more_at_once_than_their_logits_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, sources, sizes = tiny_model(0), [[token] for token in range(1, 8)], []
+    options = SearchOptions(beam=2)
+    wanted = search(model, sources, options)
+
+    def count(decoder: StepDecoder, encoded: torch.Tensor, *rest: object, **more: object) -> object:
+        sizes.append(len(encoded))
+        return search_encoded(decoder, encoded, *rest, **more)
+
+    monkeypatch.setattr("synthst.espnet.search.search_encoded", count)
+    assert_same(search(model, sources, options), wanted)
+    assert sizes == [7]
+    monkeypatch.setattr("synthst.espnet.search.LARGEST_LOGITS", {"cpu": 3 * 2 * 14})  # 3 sentences' beams
+    assert_same(search(model, sources, options), wanted)
+    assert sizes == [7, 3, 3, 1]
+
+
 def test_no_sources_give_no_hypotheses() -> None:
     assert search(tiny_model(0), [], SearchOptions()) == []
 

@@ -1,5 +1,6 @@
 """Translate token sequences with an ESPnet encoder-decoder model, in batches."""
 
+import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -18,6 +19,9 @@ from synthst.espnet.options import Hypothesis, SearchOptions
 from synthst.espnet.stepdecoder import StepDecoder
 
 __all__ = ["Hypothesis", "SearchOptions", "search", "search_batches"]
+
+LARGEST_LOGITS = {"cpu": 2**26, "cuda": 2**30}
+"""Numbers that a step computes: sentences times hypotheses times vocabulary."""
 
 
 def search(
@@ -50,9 +54,14 @@ def search_batches(
         keys = source_keys(chosen) if options.sampling else None
         return search_encoded(decoder, encoded, lengths, options, sos=model.sos, eos=model.eos, keys=keys)
 
-    batches = plan_batches([len(source) for source in sources], options.batch_tokens // options.width)
-    on_cpu = next(model.parameters()).device.type == "cpu"
-    for batch, found in zip(batches, map_batches(search_batch, batches, parallel=on_cpu), strict=True):
+    device = next(model.parameters()).device.type
+    batches = plan_batches(
+        [len(source) for source in sources],
+        options.batch_tokens // options.width,
+        max_sequences=LARGEST_LOGITS[device] // (options.width * decoder.vocabulary),
+    )
+    found_in = map_batches(search_batch, batches, parallel=device == "cpu")
+    for batch, found in zip(batches, found_in, strict=True):
         yield from zip(batch, found, strict=True)
 
 
@@ -103,14 +112,17 @@ def check_sources(sources: Sequence[Sequence[int]], vocabulary: int) -> None:
             )
 
 
-def plan_batches(lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
+def plan_batches(
+    lengths: Sequence[int], max_tokens: int, *, max_sequences: int = sys.maxsize
+) -> list[list[int]]:
     """Group indices by length, longest first, so that no batch exceeds ``max_tokens`` with its padding.
 
     A sequence longer than that is a batch of its own. Sequences of one length keep their order.
     """
     batches: list[list[int]] = []
     for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        if not batches or (len(batches[-1]) + 1) * lengths[batches[-1][0]] > max_tokens:
+        room = batches and len(batches[-1]) < max_sequences
+        if not room or (len(batches[-1]) + 1) * lengths[batches[-1][0]] > max_tokens:
             batches.append([])
         batches[-1].append(index)
     return batches
