@@ -11,6 +11,7 @@ import torch
 import yaml
 
 from synthst.errors import ConfigError, DataError
+from synthst.espnet import speech_encoder
 from synthst.espnet.encoder_pool import SpeechModel, with_modules_of_its_own
 from synthst.espnet.lean import lean_imports
 from synthst.espnet.options import Hypothesis, SearchOptions
@@ -179,6 +180,18 @@ def test_batches_of_1_and_of_32_find_the_same(kind: str, encode_together: bool, 
     options = dataclasses.replace(OPTIONS, nbest=2, top_k=top_k)
     alone = search(model, audio, options, batch_seconds=0.01)
     assert_same(search(model, audio, options, batch_seconds=1000, encode_together=encode_together), alone)
+
+
+def test_the_trial_whether_padding_matters_leaves_cudnn_switched_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, original = [], speech_encoder._encode
+
+    def encode(*given: object) -> object:
+        seen.append(torch.backends.cudnn.enabled)
+        return original(*given)
+
+    monkeypatch.setattr("synthst.espnet.speech_encoder._encode", encode)
+    SpeechEncoder(tiny_model(), together=True)
+    assert seen and all(seen)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -107,7 +107,7 @@ class SpeechEncoder:
         """Try with noise: encode two utterances together and alone, in float32."""
         noise, size = torch.Generator().manual_seed(0), self.model.frontend.output_size()
         features = [torch.randn(n, size, generator=noise).to(self.device) for n in TRIAL_FRAMES]
-        with torch.backends.cudnn.flags(allow_tf32=False):
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             together, lengths = _encode(self._after_features, features, torch.float32)
             alone = [_encode(self._after_features, [one], torch.float32)[0][0] for one in features]
         if lengths.tolist() != [len(one) for one in alone]:
