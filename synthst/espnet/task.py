@@ -51,7 +51,9 @@ class ResumableOptions(TrainerOptions):  # type: ignore[misc]  # espnet2 has no 
 
 
 class ResumableTrainer(Trainer):  # type: ignore[misc]  # espnet2 has no types
-    """ESPnet's trainer, which resumes to the same result wherever it was killed.
+    """ESPnet's trainer, which resumes wherever it was killed: on a CPU to the same result.
+
+    On a GPU the order of some sums is not fixed, so no two trainings give the same to the last digit.
 
     ESPnet writes ``checkpoint.pth`` in place: a kill in that moment leaves half a file. Here the last whole
     checkpoint is renamed to ``resume.pth`` before the next one is written.

@@ -101,9 +101,9 @@ def run_job(job: TextJob, out: Path, labels: dict[str, str | int | None]) -> Non
     """Train, unless ``out`` is there already.
 
     While training, the directory is ``out`` with ``.training`` behind its name; killed at any moment and
-    started again, it goes on to the same result. ``out`` then holds model.pth (the average of the best
-    checkpoints), config.yaml (ESPnet's), src.model and tgt.model (SentencePiece), train.json, train.log and
-    train_losses.tsv (a row per batch).
+    started again, it goes on: on a CPU to the same result, on a GPU but for rounding. ``out`` then holds
+    model.pth (the average of the best checkpoints), config.yaml (ESPnet's), src.model and tgt.model
+    (SentencePiece), train.json, train.log and train_losses.tsv (a row per batch).
     Raises ConfigError when ``out`` or the unfinished training was made with other settings.
     """
     settings = describe_job(job)
