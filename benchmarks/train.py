@@ -15,6 +15,7 @@ import json
 import multiprocessing
 import platform
 import tempfile
+import time
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -69,7 +70,10 @@ def main() -> None:
         work = make_work(options)
         print(describe(options, given, work))
         runners = {side: start(replace(options, side=side)) for side in choose_sides(given)}
+        ends = time.monotonic() + 60 * given.minutes
         for number in range(given.rounds):
+            if number > 1 and time.monotonic() > ends:
+                break
             chosen = [(number * given.batches + place) % len(work.batches) for place in range(given.batches)]
             for runner in runners.values():
                 runner.pipe.send(chosen)
@@ -89,6 +93,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--batch", type=float, help="source positions, or seconds of audio")
     parser.add_argument("--batches", type=int, default=2, help="in a round")
     parser.add_argument("--rounds", type=int, default=6, help="the first warms up and is not counted")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no round after so many")
     parser.add_argument("--dropout", type=float, default=0.1)
     parser.add_argument("--learning_rate", type=float, default=1e-3)
     parser.add_argument("--tokens", type=Path, help="token arrays of stage 6, instead of a made-up cipher")
@@ -224,7 +229,8 @@ def format_table(rows: list[dict[str, Any]], options: Options) -> list[str]:
     clock = "wall clock" if options.ngpu else "processor time"
     head = f"{'side':14}{unit:>11}{'ratio':>7}{'peak MB':>9}{'TFLOP/s':>9}{'of peak':>9}"
     head += f"{'last loss':>11}{'max. apart':>12}"
-    lines = [f"rates by {clock}, {rows[0]['batches'] if rows else 0} batches", head]
+    precision = "; stock computes in float32, without TF32" if options.ngpu else ""
+    lines = [f"rates by {clock}, {rows[0]['batches'] if rows else 0} batches{precision}", head]
     for row in rows:
         if "rate" not in row:
             continue

@@ -27,6 +27,9 @@ from synthst.espnet.speech_options import training_options, translator_options
 from synthst.espnet.task import TokenMTTask
 from synthst.espnet.train import model_config, optimisation_config
 
+DISTINCT_SPEECH = 20
+"""Batches of speech; a longer run trains on them again and again."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -80,9 +83,12 @@ def serve(options: Options, pipe: Connection) -> None:
 
 
 def make_work(options: Options) -> Work:
-    """Make the batches; the same for the same seed."""
+    """Make the batches, at most as many as are asked for; the same for the same seed."""
     if options.task == "st":
-        return speech(options.vocabulary, options.batch, options.batches, options.seed)
+        batches = min(
+            options.batches, DISTINCT_SPEECH
+        )  # 600 seconds each take 40 MB and a quarter of a second
+        return speech(options.vocabulary, options.batch, batches, options.seed)
     if options.tokens:
         return read_translation(
             options.tokens, options.langs, int(options.batch), options.batches, options.seed
@@ -97,6 +103,8 @@ class Side:
         task = choose_task(options)
         args = argparse.Namespace(**{**task.get_default_config(), **espnet_config(options, folder)})
         torch.manual_seed(options.seed)
+        torch.backends.cudnn.benchmark = args.cudnn_benchmark  # as ESPnet's main() does
+        torch.backends.cudnn.deterministic = args.cudnn_deterministic
         self.ngpu, self.task = options.ngpu, task
         self.model = task.build_model(args).to("cuda" if options.ngpu else "cpu")
         if not options.stock and options.task == "st":
@@ -114,6 +122,7 @@ class Side:
     def train(self, batches: list[Any]) -> Round:
         """Train one of ESPnet's epochs on these batches."""
         self.reporter.set_epoch(self.reporter.get_epoch() + 1)
+        iterator = list(fresh(batches, pinned=self.ngpu > 0))
         with self.reporter.observe("train") as reporter:
             self.wait()
             started, processor = time.perf_counter(), time.process_time()
@@ -121,7 +130,7 @@ class Side:
                 model=self.model,
                 optimizers=self.optimizers,
                 schedulers=self.schedulers,
-                iterator=list(fresh(batches)),
+                iterator=iterator,
                 reporter=reporter,
                 scaler=self.scaler,
                 summary_writer=None,

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from synthst.espnet.batches import Batch, ParallelTokens, pad, plan_pass
 from synthst.espnet.speech_batches import pad_audio
@@ -107,13 +106,8 @@ def measured(batches: list[Batch], amounts: list[float]) -> Work:
     return Work(batches, amounts, 1 - tokens / positions)
 
 
-def fresh(batches: list[Batch]) -> Iterator[Batch]:
-    """Copy every batch, for models write into them."""
+def fresh(batches: list[Batch], *, pinned: bool = False) -> Iterator[Batch]:
+    """Copy every batch, for models write into them; ``pinned`` as a data loader leaves them for a GPU."""
     for ids, batch in batches:
-        yield (
-            ids,
-            {
-                name: tensor.clone() if isinstance(tensor, torch.Tensor) else tensor
-                for name, tensor in batch.items()
-            },
-        )
+        copied = {name: tensor.clone() for name, tensor in batch.items()}
+        yield ids, {name: tensor.pin_memory() if pinned else tensor for name, tensor in copied.items()}

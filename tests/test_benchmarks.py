@@ -1,10 +1,15 @@
 """Every benchmark still finds what it measures."""
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+
+from synthst.espnet.config import ModelConfig
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 
@@ -15,3 +20,61 @@ def test_a_benchmark_tells_its_options_or_is_imported(name: str) -> None:
     command = [sys.executable, str(FOLDER / name), "--help"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def side(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The module train_side, which benchmarks/train.py finds beside itself."""
+    monkeypatch.syspath_prepend(FOLDER)
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", False)  # and set back
+    import train_side
+
+    return train_side
+
+
+def options(side: Any, folder: Path, **changes: Any) -> Any:
+    given = {"side": "ours_float32", "task": "mt", "model": ModelConfig(1, 1, 16, 32, 2), "vocabulary": 20}
+    given |= {"batch": 60, "batches": 3, "learning_rate": 1e-3, "threads": 1, "ngpu": 0, "seed": 1}
+    return side.Options(**given | changes, start=folder / "start.pth")
+
+
+@pytest.mark.system
+def test_a_side_trains_with_the_kernels_that_espnets_main_chooses(side: Any, tmp_path: Path) -> None:
+    chosen = options(side, tmp_path)
+    batches = side.make_work(chosen).batches
+    before = [{name: tensor.clone() for name, tensor in batch.items()} for _, batch in batches]
+    done = side.Side(chosen, tmp_path).train(batches)
+    assert len(done.losses) == 3 and done.wall > 0
+    assert torch.backends.cudnn.deterministic
+    for (_, batch), copied in zip(batches, before, strict=True):
+        assert all(torch.equal(batch[name], copied[name]) for name in copied)
+
+
+@pytest.mark.system
+def test_a_long_run_on_speech_repeats_its_batches(side: Any, tmp_path: Path) -> None:
+    chosen = options(side, tmp_path, task="st", batch=2.0, batches=120)
+    work = side.make_work(chosen)
+    assert len(work.batches) == len(work.amounts) == side.DISTINCT_SPEECH < 120
+    assert len(side.make_work(dataclasses.replace(chosen, batches=3)).batches) == 3
+
+
+@pytest.mark.system
+def test_training_ends_in_time_with_what_it_has(tmp_path: Path) -> None:
+    command = [sys.executable, str(FOLDER / "train.py"), "--preset", "small", "--vocabulary", "50"]
+    command += [
+        "--batch",
+        "60",
+        "--batches",
+        "1",
+        "--rounds",
+        "9",
+        "--minutes",
+        "0",
+        "--sides",
+        "stock",
+        "ours",
+    ]
+    subprocess.run([*command, "--out", str(tmp_path)], check=True, capture_output=True, timeout=300)
+    losses = (tmp_path / "losses.tsv").read_text(encoding="utf-8").splitlines()
+    assert len(losses) == 3  # a head, and two rounds: one to warm up and one that counts
+    assert "by processor time, 1 batches" in (tmp_path / "train.txt").read_text(encoding="utf-8")
