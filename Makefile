@@ -30,4 +30,4 @@ check: setup
 	$(python) -m ruff check .
 	$(python) -m ruff format --check .
 	$(python) -m mypy
-	.venv/bin/shellcheck -x tools/*.sh egs/*/*/*.sh .ci/run
+	.venv/bin/shellcheck -x tools/*.sh benchmarks/*.sh egs/*/*/*.sh .ci/run
