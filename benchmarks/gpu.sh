@@ -97,7 +97,7 @@ ln -sfn "$PWD/$recipe/downloads" "$out/recipe/downloads"
 for task in mt st; do
     batch=$([[ $task == mt ]] && echo 12000 || echo 600)
     step "speed_$task" 4 python benchmarks/train.py --task "$task" --ngpu 1 --batch "$batch" --batches 10 --rounds 12 \
-        --minutes 3 --out "$out/speed_$task"
+        --minutes 2.5 --out "$out/speed_$task"
 done
 for targets in real synth; do # stage 13 exports with CTranslate2, which has nothing to do with the GPU
     step "recipe_$targets" 25 "$recipe/run.sh" --preset full --conf conf/gpu --ngpu 1 --workdir "$out/recipe" --student 6x6 \
