@@ -16,7 +16,7 @@
 #   - WHEELS=DIR benchmarks/gpu.sh makes .venv of the packages that PYTHON (by default python3; 3.12 or 3.13) has, torch
 #     among them, and of the wheels in DIR. On a machine with a network and the same Python, this makes all but what
 #     comes with torch; leave out what the GPU's machine has, too:
-#       grep -Ev '^(torch|triton|nvidia|cuda)' requirements.lock >wanted.txt
+#       grep -Ev '^(torch(audio)?=|triton|nvidia|cuda)' requirements.lock >wanted.txt
 #       python3.12 -m pip wheel --no-deps --wheel-dir DIR -r wanted.txt
 #   - put the packages libreoffice-help-en-us and libreoffice-help-de (apt-get download) into egs/libreoffice/mt1/downloads,
 #     or add "--deb_dir DIR" with their folder, from /.

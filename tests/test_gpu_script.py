@@ -1,6 +1,7 @@
 """benchmarks/gpu.sh: what it runs and leaves out, and what it says on machines that lack something."""
 
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -114,6 +115,15 @@ def test_with_wheels_the_environment_is_made_of_them_and_the_machines_packages(b
     assert "--no-index --no-deps wheels/one-1.0-py3-none-any.whl" in wheels
     assert "--no-index --no-deps --no-build-isolation --editable ." in editable
     assert check == "tools/check_install.py"
+
+
+def test_the_command_that_fetches_wheels_leaves_out_what_comes_with_torch_only() -> None:
+    head = (ROOT / "benchmarks/gpu.sh").read_text(encoding="utf-8")
+    pattern = re.search(r"grep -Ev '(.+)' requirements.lock", head)[1]
+    pinned = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    kept = {line.split("==")[0] for line in pinned if not re.match(pattern, line)}
+    assert kept >= {"torch-complex", "espnet", "duckdb", "antlr4-python3-runtime"}
+    assert not kept & {"torch", "torchaudio", "triton", "nvidia-cublas", "cuda-toolkit"}
 
 
 def test_an_environment_that_lacks_something_is_made_again_next_time(bare: Path) -> None:
