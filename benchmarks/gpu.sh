@@ -101,7 +101,7 @@ for task in mt st; do
 done
 for targets in real synth; do # stage 13 exports with CTranslate2, which has nothing to do with the GPU
     step "recipe_$targets" 25 "$recipe/run.sh" --preset full --conf conf/gpu --ngpu 1 --workdir "$out/recipe" --student 6x6 \
-        --stop_stage 12 --targets "$targets" "$@"
+        --subset all --stop_stage 12 --targets "$targets" "$@"
 done
 summarise
 cat "$out/summary.txt"
