@@ -1,4 +1,4 @@
-"""The figures on a toy language: Figure 2's four students, two of which change their targets; 1 and 3."""
+"""The figure on a toy language: four students, two of which change their targets."""
 
 import csv
 import json
@@ -65,17 +65,3 @@ def test_a_dry_run_runs_nothing(tmp_path: Path, script: str) -> None:
     done = recipe.run("--dry_run", script=script)
     assert done.returncode == 0 and "\n8 synthst train " in done.stdout
     assert list(tmp_path.iterdir()) == []
-
-
-def test_one_command_makes_figures_1_and_3_and_table_8(mt1: Mt1) -> None:
-    mt1.succeed("--stage", "12", "--ks", "[1, 2]", "--seeds", "[1]", script="figures.sh")
-    for name in ("figure1", "figure3"):
-        assert all((mt1.exp / f"{name}.{suffix}").stat().st_size for suffix in ("png", "svg", "csv"))
-    table = (mt1.exp / "table8.md").read_text(encoding="utf-8").splitlines()
-    assert [line.split(" | ")[0] for line in table[2:]] == ["| real", "| synth", "| teacher"]
-    with (mt1.exp / "figure3.csv").open(encoding="utf-8", newline="") as file:
-        assert {(row["model"].split("/")[-1], row["k"]) for row in csv.DictReader(file)} == {
-            (model, k)
-            for model in ("mt_2x2_train_120_real", "mt_2x2_train_120_synth_own_beam4", "teacher_own")
-            for k in ("1", "2")
-        }

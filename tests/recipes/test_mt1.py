@@ -1,5 +1,6 @@
 """The recipe egs/libreoffice/mt1 end to end: directories, fair comparison, kill and resume, its own stage."""
 
+import csv
 import json
 import shutil
 import subprocess
@@ -282,3 +283,17 @@ def test_run_custom_refuses_wrong_options(mt1: Mt1) -> None:
     done = mt1.run("--student", "3x3", script="run_custom.py")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "run_custom.py: --student is '3x3', wanted is one of: 2x2 6x6 24x6\n"
+
+
+def test_one_command_makes_figures_1_and_3_and_table_8(trained: Mt1) -> None:
+    trained.succeed("--stage", "12", "--ks", "[1, 2]", "--seeds", "[1]", script="figures.sh")
+    for name in ("figure1", "figure3"):
+        assert all((trained.exp / f"{name}.{suffix}").stat().st_size for suffix in ("png", "svg", "csv"))
+    table = (trained.exp / "table8.md").read_text(encoding="utf-8").splitlines()
+    assert [line.split(" | ")[0] for line in table[2:]] == ["| real", "| synth", "| teacher"]
+    with (trained.exp / "figure3.csv").open(encoding="utf-8", newline="") as file:
+        assert {(row["model"].split("/")[-1], row["k"]) for row in csv.DictReader(file)} == {
+            (model, k)
+            for model in ("mt_2x2_train_120_real", "mt_2x2_train_120_synth_own_beam4", "teacher_own")
+            for k in ("1", "2")
+        }
