@@ -189,7 +189,7 @@ def test_the_pack_of_a_student_translates_as_it_does(trained: Mt1, monkeypatch: 
     with zipfile.ZipFile(student / "pack.zip") as archive:
         card, results = (archive.read(name).decode() for name in ("README.md", "RESULTS.md"))
     assert "replace_targets" in card and "- name: `teacher_own`" in card and "trained here: " in card
-    assert "| prepare_libreoffice, corpus | MPL-2.0 |" in card and "| test | BLEU |" in card
+    assert "| LibreOffice's help texts, en-de | MPL-2.0 |" in card and "| test | BLEU |" in card
     assert results.startswith((trained.work / "RESULTS.md").read_text(encoding="utf-8")[:20])
 
 

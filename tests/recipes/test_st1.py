@@ -117,6 +117,7 @@ def test_a_second_run_makes_corpus_audio_and_recogniser_not_again(st1: St1) -> N
         "8: train the student",
         "10: translate its transcripts",
         "11: score",
+        "12: entropy on test",
         "13: pack the student",
     ]
     assert "asr_own/decode_test is there already" in told["10: decode the test set"]
