@@ -43,3 +43,16 @@ def test_a_plan_of_wrong_options_is_refused(tmp_path: Path) -> None:
     command = [RECIPES[0], "--dry_run", "true", "--stage", "0"]
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "") and "--stage is '0'" in done.stderr
+
+
+def test_with_a_general_teacher_tokenisers_see_no_sentence_of_any_domains_test_set(tmp_path: Path) -> None:
+    def train_tokenizers(teacher: str) -> list[str]:
+        words = ["--teacher", teacher, "--preset", "mini", "--workdir", str(tmp_path), "--dry_run"]
+        command = [ROOT / "egs/libreoffice/mt1/run.sh", *words]
+        done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=True)
+        lines = [line.split() for line in done.stdout.splitlines()]
+        return [line[line.index("--data") + 1] for line in lines if "train_tokenizers" in line]
+
+    data = tmp_path / "data/en-de-mini"
+    assert train_tokenizers("own") == [f"{data}/corpus/train"]
+    assert train_tokenizers("general") == [f"{data}/general", f"{data}/apart"]

@@ -33,12 +33,12 @@ chosen=${taught}_$decode${choose:+_$choose} extra=rest_$apart$subset
 labels="{targets: $targets${choose:+ $choose}, student: $student${seed:+ seed $seed}, subset: ${subset/all/null}}"
 real=train_$apart${subset}_real synth=train_$apart${subset}_synth_$chosen mono=train_$apart${subset}_synth_mono_$chosen
 train=${targets/#synth_mono/mono} train=${!train} student_dir=$exp/mt_${student}_$train${seed:+_seed$seed}
-tokens=(--langs "$langs_list" --tokenizers "$data/tokenizers") search=(--ngpu "$ngpu" --config "$shared/decode_$decode.yaml")
+tokens=(--langs "$langs_list" --tokenizers "$data/${apart}tokenizers") search=(--ngpu "$ngpu" --config "$shared/decode_$decode.yaml")
 [[ -n "$corpus" ]] || run 1 "prepare data" synthst prepare_libreoffice "${pair[@]}" --out "$texts" \
     --downloads "$workdir/downloads" ${deb_dir:+--deb_dir "$deb_dir"} --config "$conf/prepare.yaml"
 [[ "$teacher" != general ]] || prepare_general # stages 1, 2
 run 1 "choose the subset" synthst subset --data "$pool" --out "$data/$real" --size "$subset" --rest "$data/$extra" --config "$conf/subset.yaml"
-run 2 "tokenisers" synthst train_tokenizers --data "$texts/train" --out "$data/tokenizers" --langs "$langs_list" \
+run 2 "tokenisers" synthst train_tokenizers --data "$pool" --out "$data/${apart}tokenizers" --langs "$langs_list" \
     --shared "$([[ "$langs" == *ru* ]] && echo false || echo true)" --config "$conf/tokenizers.yaml"
 uses synth synth_mono && run 2 "teacher" synthst teacher --teacher "${teacher/#general/own}" --out "$teacher_dir" "${pair[@]}" \
     --data "$teach_on" --dev "$texts/dev" --tokenizers "$data/tokenizers${apart:+_general}" --sources "$data/$real" --ngpu "$ngpu" --num_nodes "$num_nodes" --config "$conf/teacher.yaml"
@@ -48,9 +48,9 @@ uses synth_mono && run 3 "decode the rest" "${translate[@]}" --data "$data/$extr
 replace=(--store "$store" "${pair[@]}" ${choose:+--config "$shared/targets_$choose.yaml" --held_out "[$texts/dev, $texts/test]"})
 uses synth synth_mono && run 4 "replace targets" synthst replace_targets --data "$data/$real" --out "$data/$synth" "${replace[@]}"
 uses synth_mono && run 5 "expand with source-only text" synthst expand_targets --base "$data/$synth" --extra "$data/$extra" --out "$data/$mono" "${replace[@]}"
-for set in "$data/$train" "$texts/dev"; do run 6 "tokens" synthst tokens --data "$set" --out "$data/tokens_${set##*/}" "${tokens[@]}"; done
-run 8 "train the student" synthst train --tokens "$data/tokens_$train" --valid_tokens "$data/tokens_dev" \
-    --tokenizers "$data/tokenizers" --out "$student_dir" "${pair[@]}" --config "$shared/student_$student.yaml" \
+for set in "$data/$train" "$texts/dev"; do run 6 "tokens" synthst tokens --data "$set" --out "$data/${apart}tokens_${set##*/}" "${tokens[@]}"; done
+run 8 "train the student" synthst train --tokens "$data/${apart}tokens_$train" --valid_tokens "$data/${apart}tokens_dev" \
+    --tokenizers "$data/${apart}tokenizers" --out "$student_dir" "${pair[@]}" --config "$shared/student_$student.yaml" \
     --config "$conf/student.yaml" --ngpu "$ngpu" --num_nodes "$num_nodes" ${seed:+--training.seed "$seed"} --labels "$labels"
 run 10 "decode the test set" synthst translate_sets --models "[$student_dir, $teacher_dir]" --data "$texts" \
     --test_sets "$test_sets" "${pair[@]}" "${search[@]}"
