@@ -42,6 +42,7 @@ VOCABULARY = 8_000
 BATCH_TOKENS = 25_000
 FLAT = 20  # bytes a row by which memory may grow; a pair of these sentences has 220
 JOINS_MB = 2_000  # DuckDB may take 1 GB, and what goes through Python comes on top
+SPILL_MB = 1_000  # of memory, beyond which joins write to disk
 TOLERANCE = 0.1  # of the exponent, for the noise of a shared machine
 
 
@@ -105,9 +106,14 @@ def read_measures(out: Path | None) -> dict[int, list[Measure]]:
 
 
 def rows_that_fit(measures: dict[int, list[Measure]], max_gb: float) -> int:
-    """Return the rows whose steps stay below ``max_gb`` of disk, by the largest size measured so far."""
+    """Return the rows whose steps stay below ``max_gb`` of disk, by the largest size measured so far.
+
+    What a join would take in memory beyond its limit goes to disk, so memory is counted as disk.
+    """
     rows = max(measures)
-    return int(0.95 * max_gb * 1000 * rows / max(one.disk for one in measures[rows]))
+    return int(
+        (0.95 * max_gb * 1000 + SPILL_MB) * rows / max(one.disk + one.memory for one in measures[rows])
+    )
 
 
 def show(one: Measure, out: Path | None) -> None:

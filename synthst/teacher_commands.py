@@ -8,6 +8,7 @@ from pathlib import Path
 from synthst.cluster import Cluster
 from synthst.datadir import new_directory, text_path
 from synthst.errors import DataError
+from synthst.espnet.bleu_curve import DevBleuConfig
 from synthst.espnet.config import ModelConfig, TrainingConfig
 from synthst.info import is_made, read_info, write_info
 from synthst.lookup import check_store
@@ -38,6 +39,7 @@ def make_teacher(
     tgt: str,
     model: ModelConfig = ModelConfig(),  # noqa: B008 (frozen)
     training: TrainingConfig = TrainingConfig(),  # noqa: B008
+    dev_bleu: DevBleuConfig = DevBleuConfig(),  # noqa: B008
     teacher_options: Options | None = None,
     init: Path | None = None,
     ngpu: int = 0,
@@ -61,6 +63,7 @@ def make_teacher(
         tokenizers=tokenizers,
         model=model,
         training=training,
+        dev_bleu=dev_bleu,
         init=init,
         labels={"targets": "teacher", "student": name_shape(model, tuned=init is not None)},
         ngpu=ngpu,

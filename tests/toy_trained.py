@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from synthst.espnet import output_loss
+from synthst.espnet import dev_bleu, output_loss
 
 Arrange = Callable[[pytest.MonkeyPatch], None]
 
@@ -94,3 +94,17 @@ def die_saving(name: str, occurrence: int, share: float) -> Arrange:
 def die_calling(module: Any, name: str) -> Arrange:
     """Die instead of calling a function."""
     return lambda patch: patch.setattr(module, name, lambda *_, **__: os._exit(9))
+
+
+def die_measuring(number: int) -> Arrange:
+    """Die in the ``number``-th measurement of BLEU."""
+
+    def arrange(patch: pytest.MonkeyPatch) -> None:
+        measure, calls = dev_bleu.DevBleu.measure, iter(range(1, 10**9))
+        patch.setattr(
+            dev_bleu.DevBleu,
+            "measure",
+            lambda *args: os._exit(9) if next(calls) == number else measure(*args),
+        )
+
+    return arrange

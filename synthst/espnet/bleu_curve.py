@@ -13,7 +13,7 @@ FILE = "dev_bleu.csv"
 
 @dataclass(frozen=True)
 class DevBleuConfig:
-    """At which steps of a training BLEU on the development set is measured; the training stays the same."""
+    """At which steps of a training BLEU on the development set is measured; the steps stay the same."""
 
     every: int = 0
     """Steps between two measurements; 0: none."""
@@ -21,6 +21,9 @@ class DevBleuConfig:
     """No measurement before this step."""
     last: int | None = None
     """No measurement after this step; by default up to the end."""
+    choose: bool = False
+    """Measure at each validation too, and average the checkpoints with the highest BLEU instead of the lowest
+    loss."""
 
     def __post_init__(self) -> None:
         """Refuse what measures nothing."""
@@ -29,12 +32,18 @@ class DevBleuConfig:
         if self.last is not None and self.last < self.first:
             raise ConfigError(f"dev_bleu.last {self.last} comes before dev_bleu.first {self.first}")
 
+    @property
+    def is_on(self) -> bool:
+        """Tell whether anything is measured."""
+        return self.every > 0 or self.choose
+
     def steps(self, after: int, until: int) -> list[int]:
-        """Return the steps to measure at, above ``after`` and up to ``until``."""
+        """Return the steps to measure at, above ``after`` and up to ``until``, where a validation comes."""
+        validation = {until} if self.choose else set()
         if not self.every:
-            return []
+            return sorted(validation)
         first, last = max(after + 1, self.first), min(until, until if self.last is None else self.last)
-        return list(range(-(-first // self.every) * self.every, last + 1, self.every))
+        return sorted(validation | set(range(-(-first // self.every) * self.every, last + 1, self.every)))
 
 
 @dataclass(frozen=True)

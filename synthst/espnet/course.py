@@ -3,7 +3,7 @@
 import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -13,8 +13,27 @@ from synthst.espnet.switch import Switch
 
 logger = logging.getLogger(__name__)
 
-CRITERION = "loss_since_switch"
-"""The validation loss by which the checkpoints of a training that switches are chosen."""
+DEV_BLEU = "dev_bleu"  # ESPnet's own "bleu" is of teacher forcing
+AFTER_SWITCH = "_since_switch"
+"""Behind the name of a statistic by which only checkpoints after the switch are chosen."""
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """What of ESPnet's statistics of the validations chooses the checkpoints that are averaged."""
+
+    name: str = "loss"
+    mode: Literal["min", "max"] = "min"
+
+    @property
+    def file(self) -> str:
+        """Return the name of the file that ESPnet averages them into."""
+        return f"valid.{self.name}.ave.pth"
+
+    def best(self, epochs: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return the statistics of the best of the validations, the first of equal ones."""
+        pick = min if self.mode == "min" else max
+        return pick((epoch["valid"] for epoch in epochs), key=lambda valid: float(valid[self.name]))
 
 
 @dataclass(frozen=True)
@@ -27,7 +46,7 @@ class Course:
     @property
     def is_special(self) -> bool:
         """Tell whether anything happens on the way."""
-        return self.switch is not None or self.dev_bleu.every > 0
+        return self.switch is not None or self.dev_bleu.is_on
 
     @property
     def tokens(self) -> Path | None:
@@ -35,26 +54,27 @@ class Course:
         return Path(self.switch.tokens) if self.switch else None
 
     @property
-    def criterion(self) -> str:
-        """Return the statistic of the validations that chooses checkpoints."""
-        return CRITERION if self.switch else "loss"
+    def criterion(self) -> Criterion:
+        """Return what chooses checkpoints: with a switch, of those after it."""
+        after = AFTER_SWITCH if self.switch else ""
+        return Criterion(DEV_BLEU + after, "max") if self.dev_bleu.choose else Criterion("loss" + after)
 
     def describe(self) -> dict[str, Any]:
         """Return the settings that determine the result; none of an ordinary training."""
         described: dict[str, Any] = {}
         if self.switch:
             described["switch"] = {**asdict(self.switch), "tokens": describe_tokens(Path(self.switch.tokens))}
-        if self.dev_bleu.every:
+        if self.dev_bleu.is_on:
             described["dev_bleu"] = asdict(self.dev_bleu)
         return described
 
     def options(self) -> dict[str, Any]:
-        """Return the options of `SwitchTask` that ESPnet's do not have; none of an ordinary training."""
+        """Return what chooses checkpoints, and the options of `SwitchTask` that other tasks do not have."""
         options: dict[str, Any] = {"dev_bleu": asdict(self.dev_bleu)} if self.is_special else {}
         if self.switch:
             options["switch"] = asdict(self.switch)
-            options["best_model_criterion"] = [["valid", CRITERION, "min"]]
-        return options
+        criterion = self.criterion
+        return {**options, "best_model_criterion": [["valid", criterion.name, criterion.mode]]}
 
     def labels(self, folder: Path) -> dict[str, int | None]:
         """Return what train.json says of a training that is over: where it switched, None if it never did."""

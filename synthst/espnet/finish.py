@@ -15,6 +15,7 @@ import torch
 from espnet2.train.reporter import Reporter
 
 from synthst.errors import ConfigError
+from synthst.espnet.course import Criterion
 from synthst.espnet.settings import VERSIONS, read_versions
 from synthst.espnet.task import save_whole
 
@@ -27,11 +28,11 @@ def finish_training(
     settings: dict[str, Any],
     labels: dict[str, str | int | None],
     *,
-    criterion: str = "loss",
+    criterion: Criterion = Criterion(),  # noqa: B008 (frozen)
 ) -> None:
     """Write model.pth and train.json, give the directory its name, and remove what it needs no more.
 
-    ``criterion`` is what of the validations chose the checkpoints that ESPnet averaged, the least being best.
+    ``criterion`` is what of the validations chose the checkpoints that ESPnet averaged.
     Raises ConfigError when the training diverged, so that no broken model counts as finished.
     """
     last = torch.load(folder / "checkpoint.pth", map_location="cpu", weights_only=True)
@@ -39,7 +40,7 @@ def finish_training(
     reporter.load_state_dict(last["reporter"])
     epochs = list(reporter.stats.values())
     refuse_divergence(folder, [epoch["valid"]["loss"] for epoch in epochs], settings["training"])
-    states = torch.load(folder / f"valid.{criterion}.ave.pth", map_location="cpu", weights_only=True)
+    states = torch.load(folder / criterion.file, map_location="cpu", weights_only=True)
     save_whole(states, folder / "model.pth")
     seconds = sum(epoch[phase]["time"].total_seconds() for epoch in epochs for phase in ("train", "valid"))
     counts = settings["tokens"]["counts"]
@@ -48,7 +49,7 @@ def finish_training(
         "steps": settings["training"]["max_steps"],
         "seconds": round(seconds),
         "train_sentences": counts["rows"],
-        "valid_loss": min(epochs, key=lambda epoch: float(epoch["valid"][criterion]))["valid"]["loss"],
+        "valid_loss": criterion.best(epochs)["loss"],
         **labels,
         "finished": time.strftime("%Y-%m-%d %H:%M:%S"),
         "versions": read_versions(folder),

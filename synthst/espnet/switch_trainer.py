@@ -19,7 +19,7 @@ from espnet2.utils.build_dataclass import build_dataclass
 from espnet2.utils.nested_dict_action import NestedDictAction
 
 from synthst.espnet.bleu_curve import CurvePoint, DevBleuConfig, record_bleu
-from synthst.espnet.course import CRITERION, valid_losses
+from synthst.espnet.course import AFTER_SWITCH, DEV_BLEU, valid_losses
 from synthst.espnet.dev_bleu import DevBleu
 from synthst.espnet.switch import Restart, Switch
 from synthst.espnet.switch_batches import SwitchedBatches
@@ -28,7 +28,7 @@ from synthst.espnet.team import Batch
 
 logger = logging.getLogger(__name__)
 
-BEFORE_SWITCH = 1e3  # added to the losses of checkpoints that are not to be chosen
+BEFORE_SWITCH = 1e3  # what checkpoints that are not to be chosen are worse
 
 
 @dataclasses.dataclass
@@ -48,6 +48,7 @@ class SwitchTrainer(ResumableTrainer):
 
     batches: SwitchedBatches | None = None
     dev: DevBleu | None = None
+    bleu: float | None = None  # the last one that was measured
 
     @classmethod
     def build_options(cls, args: argparse.Namespace) -> SwitchTrainerOptions:
@@ -105,7 +106,7 @@ class SwitchTrainer(ResumableTrainer):
         if cls.dev is None:  # another process writes
             return
         started = time.monotonic()
-        bleu = cls.dev.measure(getattr(model, "module", model))
+        cls.bleu = bleu = cls.dev.measure(getattr(model, "module", model))
         seconds = time.monotonic() - started
         logger.info("step %d: BLEU %.2f on the development set, %.1f s", step, bleu, seconds)
         tokens = cls.batches.switch.tokens if cls.batches and switched else options.train_tokens
@@ -115,13 +116,19 @@ class SwitchTrainer(ResumableTrainer):
     def validate_one_epoch(cls, *, reporter: Any, options: Any, **parts: Any) -> None:
         """Validate, and tell checkpoints before the switch from those after it."""
         super().validate_one_epoch(reporter=reporter, options=options, **parts)
-        if cls.batches is None:
-            return
-        loss, epoch, step = float(aggregate(reporter.stats["loss"])), reporter.get_epoch(), cls.batches.step
-        end = epoch * options.batches_per_epoch // options.batches_per_step
-        reporter.register({CRITERION: loss + (0.0 if step is not None and end > step else BEFORE_SWITCH)})
-        reporter.next()
-        cls.batches.valid_losses = [*cls.batches.valid_losses[: epoch - 1], loss]
+        loss, epoch = float(aggregate(reporter.stats["loss"])), reporter.get_epoch()
+        scores = {}
+        if DevBleuConfig(**options.dev_bleu).choose:  # only the first process has it, and chooses
+            scores[DEV_BLEU] = 0.0 if cls.bleu is None else cls.bleu
+        if cls.batches:
+            step, end = cls.batches.step, epoch * options.batches_per_epoch // options.batches_per_step
+            worse = 0.0 if step is not None and end > step else BEFORE_SWITCH
+            after = {"loss": loss + worse, **{name: score - worse for name, score in scores.items()}}
+            scores |= {name + AFTER_SWITCH: score for name, score in after.items()}
+            cls.batches.valid_losses = [*cls.batches.valid_losses[: epoch - 1], loss]
+        if scores:
+            reporter.register(scores)
+            reporter.next()
 
 
 class Stretch:
@@ -154,7 +161,7 @@ def restart(what: Restart, optimizers: Sequence[Any], schedulers: Sequence[Any],
 
 def read_dev(options: SwitchTrainerOptions) -> DevBleu | None:
     """Read the development set if BLEU is to be measured on it."""
-    if not DevBleuConfig(**options.dev_bleu).every:
+    if not DevBleuConfig(**options.dev_bleu).is_on:
         return None
     tokenizer = Path(options.output_dir) / "tgt.model"
     return DevBleu(

@@ -1,8 +1,6 @@
 """Training with a change of targets: where it sets in, what restarts, and that a kill changes nothing."""
 
 import dataclasses
-import os
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,10 +10,18 @@ import torch
 from espnet2.schedulers.exponential_decay_warmup import ExponentialDecayWarmup
 from processes import run_and_die
 from toy_task import TRAINING, make_sentences, make_task, write_pairs
-from toy_trained import assert_same_model, assert_same_tensors, die_in_step, epoch_losses, load, summary
+from toy_trained import (
+    assert_same_model,
+    assert_same_tensors,
+    die_in_step,
+    die_measuring,
+    epoch_losses,
+    load,
+    summary,
+)
 
 from synthst.errors import ConfigError, DataError
-from synthst.espnet import dev_bleu, finish, output_loss
+from synthst.espnet import finish, output_loss
 from synthst.espnet.bleu_curve import DevBleuConfig, read_curve
 from synthst.espnet.course import find_switch
 from synthst.espnet.switch import Restart, Switch, SwitchConfig
@@ -199,20 +205,6 @@ def test_a_plateau_that_never_came_is_warned_of(tmp_path: Path, caplog: pytest.L
 
 
 # Broken runs
-
-
-def die_measuring(number: int) -> Callable[[pytest.MonkeyPatch], None]:
-    """Die in the ``number``-th measurement of BLEU."""
-
-    def arrange(patch: pytest.MonkeyPatch) -> None:
-        measure, calls = dev_bleu.DevBleu.measure, iter(range(1, 10**9))
-        patch.setattr(
-            dev_bleu.DevBleu,
-            "measure",
-            lambda *args: os._exit(9) if next(calls) == number else measure(*args),
-        )
-
-    return arrange
 
 
 MOMENTS = {  # 4 training steps and the batches of a validation make an epoch; the switch comes after step 6

@@ -19,6 +19,7 @@ from toy_task import MODEL, TRAINING, make_task
 from synthst.analysis.losses import read_losses
 from synthst.errors import SynthstError
 from synthst.espnet import launch
+from synthst.espnet.bleu_curve import DevBleuConfig, read_curve
 from synthst.espnet.speech_train import train_recogniser
 from synthst.espnet.train import train_model
 
@@ -79,6 +80,16 @@ def test_bfloat16_in_two_processes_learns_too(task: Task, tmp_path: Path) -> Non
     train_model(out=tmp_path / "two", **{**task, "training": training}, cpu_processes=2)
     one = steps_of(train(task, tmp_path / "one"), 1)
     assert steps_of(tmp_path / "two", 1) == pytest.approx(one, rel=0.05)
+
+
+@pytest.mark.usefixtures("served_processes")
+def test_the_first_of_two_processes_measures_bleu_and_chooses(task: Task, tmp_path: Path) -> None:
+    out = train(task, tmp_path / "two", cpu_processes=2, dev_bleu=DevBleuConfig(choose=True))
+    assert [point.step for point in read_curve(out)] == [4, 8, 12]
+    stats = torch.load(out / "checkpoint.pth", weights_only=True)["reporter"]["stats"]
+    assert [stats[epoch]["valid"]["dev_bleu"] for epoch in (1, 2, 3)] == pytest.approx(
+        [point.bleu for point in read_curve(out)], abs=1e-4
+    )
 
 
 @pytest.mark.usefixtures("served_processes")
