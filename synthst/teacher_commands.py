@@ -53,11 +53,8 @@ def make_teacher(
         return take_teacher(teacher, out, data=sources, src=src, tgt=tgt, options=teacher_options, ngpu=ngpu)
     from synthst.espnet.train import train_model  # torch takes seconds to load, a file needs none
 
-    train, valid = (out.with_name(f"{out.name}_tokens_{part}") for part in ("train", "dev"))
-    for texts, tokens in ((data, train), (dev, valid)):
-        write_tokens(texts, tokens, langs=[src, tgt], tokenizers=tokenizers)
     train_model(
-        *(train, valid, out),
+        *(*write_both(out, data, dev, [src, tgt], tokenizers), out),
         src=src,
         tgt=tgt,
         tokenizers=tokenizers,
@@ -69,6 +66,14 @@ def make_teacher(
         ngpu=ngpu,
         num_nodes=num_nodes,
     )
+
+
+def write_both(out: Path, data: Path, dev: Path, langs: list[str], tokenizers: Path) -> tuple[Path, Path]:
+    """Write the tokens of the teacher's training and development sets beside it."""
+    train, valid = (out.with_name(f"{out.name}_tokens_{part}") for part in ("train", "dev"))
+    for texts, tokens in ((data, train), (dev, valid)):
+        write_tokens(texts, tokens, langs=langs, tokenizers=tokenizers)
+    return train, valid
 
 
 def name_shape(model: ModelConfig, *, tuned: bool) -> str:

@@ -117,6 +117,7 @@ def train_speech(
     model: SpeechModelConfig = SpeechModelConfig(),  # noqa: B008 (frozen)
     training: SpeechTrainingConfig = SpeechTrainingConfig(),  # noqa: B008
     init: InitConfig = InitConfig(),  # noqa: B008
+    dev_bleu: DevBleuConfig = DevBleuConfig(),  # noqa: B008
 ) -> None:
     """Stand for the two trainings of speech, whose module takes seconds to import."""
 

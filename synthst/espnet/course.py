@@ -40,8 +40,8 @@ class Criterion:
 class Course:
     """The switch of a training, if it has one, and where BLEU is measured."""
 
-    switch: Switch | None
-    dev_bleu: DevBleuConfig
+    switch: Switch | None = None
+    dev_bleu: DevBleuConfig = DevBleuConfig()  # noqa: RUF009 (frozen)
 
     @property
     def is_special(self) -> bool:

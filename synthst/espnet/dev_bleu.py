@@ -7,7 +7,7 @@ from sacrebleu.metrics.bleu import BLEU
 
 from synthst.errors import ConfigError, DataError
 from synthst.espnet.search import SearchOptions, search
-from synthst.tokens import Tokenizer, read_tokens
+from synthst.tokens import TokenArray, Tokenizer, read_tokens
 
 UNKNOWN = 1  # ESPnet's id
 
@@ -21,12 +21,7 @@ class DevBleu:
     def __init__(self, tokens: Path, *, src: str, tgt: str, tokenizer: Path) -> None:
         """Read the sentences; ``tokenizer`` is the target side's."""
         sources, references = read_tokens(tokens, src), read_tokens(tokens, tgt)
-        unknown = int((references.ids == UNKNOWN).sum())
-        if unknown:
-            raise DataError(
-                f"{tokens}: {unknown:,} tokens of {tgt!r} are unknown to the tokeniser, so the references "
-                "are lost; leave --dev_bleu out, or train tokenisers with synthst train_tokenizers"
-            )
+        refuse_unknown(tokens, tgt, references)
         self.decode = Tokenizer(tokenizer).decode
         self.sources = [sources[row].tolist() for row in range(len(sources))]
         self.bleu = make_bleu(tgt, [self.decode(references[row].tolist()) for row in range(len(references))])
@@ -37,6 +32,16 @@ class DevBleu:
         found = search(model, self.sources, SearchOptions(beam=1))
         score = self.bleu.corpus_score([self.decode(best[0].tokens) for best in found], None).score
         return float(score)
+
+
+def refuse_unknown(tokens: Path, tgt: str, references: TokenArray) -> None:
+    """Raise DataError for references that are no longer what was written."""
+    unknown = int((references.ids == UNKNOWN).sum())
+    if unknown:
+        raise DataError(
+            f"{tokens}: {unknown:,} tokens of {tgt!r} are unknown to the tokeniser, so the references "
+            "are lost; leave --dev_bleu out, or train tokenisers with synthst train_tokenizers"
+        )
 
 
 def make_bleu(tgt: str, references: list[str]) -> BLEU:

@@ -19,6 +19,7 @@ with lean_imports():
 
 from synthst.espnet.init import Part, initialise, write_report
 from synthst.espnet.loss import SmoothedCrossEntropy
+from synthst.espnet.measuring_trainer import add_dev_bleu
 from synthst.espnet.speech_batches import read_spoken
 from synthst.espnet.speech_fast import speed_up_speech
 from synthst.espnet.speech_loss import ctc_per_token
@@ -53,6 +54,7 @@ class SpeechTask:
         group.add_argument("--init_encoder", default=None, help="file of a recogniser's weights")
         group.add_argument("--init_encoder_key", default="encoder")
         group.add_argument("--init_decoder", default=None, help="file of a translator's weights")
+        add_dev_bleu(parser)
         group.add_argument("--frozen_steps", type=int, default=0)
         group.add_argument("--encoder_learning_rate", type=float, default=1.0, help="a factor")
 

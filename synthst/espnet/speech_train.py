@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from synthst.errors import ConfigError, SynthstError
+from synthst.espnet.bleu_curve import DevBleuConfig
+from synthst.espnet.course import Course
 from synthst.espnet.finish import finish_training
 from synthst.espnet.init import file_checksum
 from synthst.espnet.launch import Machines
@@ -72,6 +74,7 @@ class SpeechJob:
     model: SpeechModelConfig
     training: SpeechTrainingConfig
     init: InitConfig
+    course: Course
     origins: dict[str, Path]
     machines: Machines
 
@@ -100,7 +103,7 @@ def train_recogniser(
     data = SpeechData(tokens, valid_tokens, tuple(audio), tuple(valid_audio), tokenizers, {"tgt": lang})
     task = SpokenASRTask, recogniser_options
     machines = Machines(ngpu, num_nodes, cpu_processes)
-    run_job(SpeechJob(*task, data, model, training, InitConfig(), {}, machines), out, labels or {})
+    run_job(SpeechJob(*task, data, model, training, InitConfig(), Course(), {}, machines), out, labels or {})
 
 
 def train_speech_translator(
@@ -118,6 +121,7 @@ def train_speech_translator(
     asr: Path | None = None,
     mt: Path | None = None,
     init: InitConfig = InitConfig(),  # noqa: B008
+    dev_bleu: DevBleuConfig = DevBleuConfig(),  # noqa: B008
     labels: Labels | None = None,
     ngpu: int = 0,
     num_nodes: int = 1,
@@ -128,7 +132,7 @@ def train_speech_translator(
     ``asr`` is what the encoder begins with: a directory of ours or of ESPnet's, or a .pth file, with or
     without its config.yaml beside it. ``mt`` is a directory of `train_model` whose decoder this one's begins
     with. All their tensors are loaded, as init.json in ``out`` proves, or DataError is raised. Otherwise as
-    `train_recogniser`; src.model is the transcript's tokeniser.
+    `train_recogniser`; src.model is the transcript's tokeniser. ``dev_bleu``: see `train_model`.
     """
     if asr is None and init != InitConfig():
         raise ConfigError("init is about the encoder of a recogniser, and none is given; name one as asr")
@@ -137,7 +141,8 @@ def train_speech_translator(
     origins = {part: find_weights(path) for part, path in {"encoder": asr, "decoder": mt}.items() if path}
     task = SpokenSTTask, translator_options
     machines = Machines(ngpu, num_nodes, cpu_processes)
-    run_job(SpeechJob(*task, data, model, training, init, origins, machines), out, labels or {})
+    course = Course(dev_bleu=dev_bleu)
+    run_job(SpeechJob(*task, data, model, training, init, course, origins, machines), out, labels or {})
 
 
 def run_job(job: SpeechJob, out: Path, labels: Labels) -> None:
@@ -159,7 +164,8 @@ def run_job(job: SpeechJob, out: Path, labels: Labels) -> None:
             if not any((folder / name).exists() for name in ("checkpoint.pth", "resume.pth")):
                 shutil.rmtree(folder)
             raise
-        finish_training(folder, out, settings, {"train_audio_seconds": round(spoken.hours * 3600), **labels})
+        labels = {"train_audio_seconds": round(spoken.hours * 3600), **labels}
+        finish_training(folder, out, settings, labels, criterion=job.course.criterion)
 
 
 def describe_job(job: SpeechJob) -> dict[str, Any]:
@@ -174,6 +180,7 @@ def describe_job(job: SpeechJob) -> dict[str, Any]:
         "init": asdict(job.init),
         "model": asdict(job.model),
         "training": describe_training(job.training),
+        **job.course.describe(),
     }
 
 
@@ -205,6 +212,7 @@ def espnet_options(job: SpeechJob, folder: Path, rate: int) -> Options:
         **data_options(data, folder),
         **job.network_options(job.model, rate),
         **training_options(job.training, job.init, rate, machines.ngpu_each, machines.processes),
+        **job.course.options(),
         **tracking_options(job.training.tracking, folder),
         **{f"init_{part}": str(path) for part, path in job.origins.items()},
         "init_encoder_key": job.init.encoder_key,

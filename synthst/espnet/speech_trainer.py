@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import synthst.espnet.lean  # noqa: F401
@@ -15,7 +16,8 @@ from espnet2.tasks.abs_task import scheduler_classes
 from espnet2.utils.build_dataclass import build_dataclass
 from torch.utils.data import DataLoader
 
-from synthst.espnet.task import ResumableOptions, ResumableTrainer
+from synthst.espnet.measuring_trainer import MeasuringOptions, MeasuringTrainer
+from synthst.espnet.speech_dev_bleu import SpokenDevBleu
 from synthst.espnet.team import Batch
 
 
@@ -44,13 +46,14 @@ def split_encoder(
 
 
 @dataclass
-class SpeechTrainerOptions(ResumableOptions):
+class SpeechTrainerOptions(MeasuringOptions):
     """ESPnet's options and ours."""
 
+    valid_audio: list[str]
     frozen_steps: int
 
 
-class SpeechTrainer(ResumableTrainer):
+class SpeechTrainer(MeasuringTrainer):
     """Keep the encoder as it was for the first ``frozen_steps`` optimiser steps."""
 
     @classmethod
@@ -58,6 +61,12 @@ class SpeechTrainer(ResumableTrainer):
         """Take the options from ESPnet's arguments."""
         options: SpeechTrainerOptions = build_dataclass(SpeechTrainerOptions, args)
         return options
+
+    @classmethod
+    def read_dev(cls, options: Any) -> SpokenDevBleu:
+        """Read the development set."""
+        tokenizer, audio = Path(options.output_dir) / "tgt.model", list(map(Path, options.valid_audio))
+        return SpokenDevBleu(Path(options.valid_tokens), audio, tgt=options.tgt_lang, tokenizer=tokenizer)
 
     @classmethod
     def train_one_epoch(cls, *, options: Any, **parts: Any) -> bool:

@@ -1,11 +1,9 @@
-"""Train with targets that change on the way, and measure BLEU on the development set as the model learns."""
+"""Train with targets that change on the way."""
 
 import argparse
-import dataclasses
-import itertools
 import logging
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,37 +16,29 @@ from espnet2.train.reporter import aggregate
 from espnet2.utils.build_dataclass import build_dataclass
 from espnet2.utils.nested_dict_action import NestedDictAction
 
-from synthst.espnet.bleu_curve import CurvePoint, DevBleuConfig, record_bleu
-from synthst.espnet.course import AFTER_SWITCH, DEV_BLEU, valid_losses
+from synthst.espnet.course import AFTER_SWITCH, valid_losses
 from synthst.espnet.dev_bleu import DevBleu
+from synthst.espnet.measuring_trainer import MeasuringOptions, MeasuringTrainer, add_dev_bleu
 from synthst.espnet.switch import Restart, Switch
 from synthst.espnet.switch_batches import SwitchedBatches
-from synthst.espnet.task import ResumableOptions, ResumableTrainer, TokenMTTask, is_first_process
-from synthst.espnet.team import Batch
+from synthst.espnet.task import ResumableTrainer, TokenMTTask
 
 logger = logging.getLogger(__name__)
 
 BEFORE_SWITCH = 1e3  # what checkpoints that are not to be chosen are worse
 
 
-@dataclasses.dataclass
-class SwitchTrainerOptions(ResumableOptions):
+@dataclass
+class SwitchTrainerOptions(MeasuringOptions):
     """ESPnet's options and ours."""
 
-    batches_per_epoch: int
-    train_tokens: str
-    valid_tokens: str
     src_lang: str
-    tgt_lang: str
-    dev_bleu: dict[str, Any]
 
 
-class SwitchTrainer(ResumableTrainer):
+class SwitchTrainer(MeasuringTrainer):
     """Train in stretches that end where BLEU is measured, or where the targets change."""
 
     batches: SwitchedBatches | None = None
-    dev: DevBleu | None = None
-    bleu: float | None = None  # the last one that was measured
 
     @classmethod
     def build_options(cls, args: argparse.Namespace) -> SwitchTrainerOptions:
@@ -58,11 +48,17 @@ class SwitchTrainer(ResumableTrainer):
 
     @classmethod
     def run(cls, *, trainer_options: Any, **parts: Any) -> None:
-        """Read the development set, then train."""
+        """Find the batches that change, then train."""
         batches = parts["train_iter_factory"]
         cls.batches = batches if isinstance(batches, SwitchedBatches) else None
-        cls.dev = read_dev(trainer_options) if is_first_process() else None
         super().run(trainer_options=trainer_options, **parts)
+
+    @classmethod
+    def read_dev(cls, options: Any) -> DevBleu:
+        """Read the development set."""
+        tokenizer = Path(options.output_dir) / "tgt.model"
+        langs = {"src": options.src_lang, "tgt": options.tgt_lang}
+        return DevBleu(Path(options.valid_tokens), **langs, tokenizer=tokenizer)
 
     @classmethod
     def resume(cls, checkpoint: str | Path, model: Any, reporter: Any, **parts: Any) -> None:
@@ -72,79 +68,38 @@ class SwitchTrainer(ResumableTrainer):
             cls.batches.valid_losses = valid_losses(reporter.stats)
 
     @classmethod
-    def train_one_epoch(cls, *, options: Any, **parts: Any) -> bool:
-        """Train up to each stop, and do there what is to be done; return whether no step was valid."""
-        iterator = parts["iterator"]
-        first = (parts["reporter"].get_epoch() - 1) * options.batches_per_epoch // options.batches_per_step
-        last = first + len(iterator) // options.accum_grad
+    def other_stops(cls, first: int, last: int) -> set[int]:
+        """Stop where the targets change."""
         switch = cls.batches.step if cls.batches else None
-        measured = DevBleuConfig(**options.dev_bleu).steps(first, last)
-        stops = sorted({*measured, last, *([switch] if switch and first < switch < last else [])})
-        log_interval = options.log_interval or max(len(iterator) // 20, 10)
-        stretched = dataclasses.replace(options, log_interval=log_interval)
-        batches, invalid = iter(iterator), True
-        for start, stop in itertools.pairwise([first, *stops]):
-            if start == switch:
-                cls.begin_switched(parts["optimizers"], parts["schedulers"])
-            stretch = Stretch(batches, (stop - start) * options.accum_grad)
-            invalid &= super().train_one_epoch(options=stretched, **{**parts, "iterator": stretch})
-            if stop in measured:
-                cls.measure(parts["model"], options, stop, switched=switch is not None and stop > switch)
-        return invalid
+        return {switch} if switch and first < switch < last else set()
 
     @classmethod
-    def begin_switched(cls, optimizers: Sequence[Any], schedulers: Sequence[Any]) -> None:
+    def begin(cls, step: int, parts: dict[str, Any]) -> None:
         """Restart what is to be restarted before the first step with the other targets."""
-        assert cls.batches and cls.batches.step is not None
-        switch, step = cls.batches.switch, cls.batches.step
-        logger.info("after step %d: targets of %s, restarting %s", step, switch.tokens, switch.restart)
-        restart(switch.restart, optimizers, schedulers, steps_done=step)
-
-    @classmethod
-    def measure(cls, model: Any, options: Any, step: int, *, switched: bool) -> None:
-        """Add the BLEU of the model as it is to dev_bleu.csv."""
-        if cls.dev is None:  # another process writes
+        if cls.batches is None or step != cls.batches.step:
             return
-        started = time.monotonic()
-        cls.bleu = bleu = cls.dev.measure(getattr(model, "module", model))
-        seconds = time.monotonic() - started
-        logger.info("step %d: BLEU %.2f on the development set, %.1f s", step, bleu, seconds)
-        tokens = cls.batches.switch.tokens if cls.batches and switched else options.train_tokens
-        record_bleu(Path(options.output_dir), CurvePoint(step, bleu, Path(tokens).name))
+        switch = cls.batches.switch
+        logger.info("after step %d: targets of %s, restarting %s", step, switch.tokens, switch.restart)
+        restart(switch.restart, parts["optimizers"], parts["schedulers"], steps_done=step)
 
     @classmethod
-    def validate_one_epoch(cls, *, reporter: Any, options: Any, **parts: Any) -> None:
-        """Validate, and tell checkpoints before the switch from those after it."""
-        super().validate_one_epoch(reporter=reporter, options=options, **parts)
-        loss, epoch = float(aggregate(reporter.stats["loss"])), reporter.get_epoch()
-        scores = {}
-        if DevBleuConfig(**options.dev_bleu).choose:  # only the first process has it, and chooses
-            scores[DEV_BLEU] = 0.0 if cls.bleu is None else cls.bleu
-        if cls.batches:
-            step, end = cls.batches.step, epoch * options.batches_per_epoch // options.batches_per_step
-            worse = 0.0 if step is not None and end > step else BEFORE_SWITCH
-            after = {"loss": loss + worse, **{name: score - worse for name, score in scores.items()}}
-            scores |= {name + AFTER_SWITCH: score for name, score in after.items()}
-            cls.batches.valid_losses = [*cls.batches.valid_losses[: epoch - 1], loss]
-        if scores:
-            reporter.register(scores)
-            reporter.next()
+    def targets(cls, options: Any, step: int) -> Path:
+        """Return the tokens that were learnt from in ``step``."""
+        switched = cls.batches is not None and cls.batches.step is not None and step > cls.batches.step
+        return Path(cls.batches.switch.tokens if cls.batches and switched else options.train_tokens)
 
-
-class Stretch:
-    """The next ``length`` batches of an iterator."""
-
-    def __init__(self, batches: Iterator[tuple[Any, Any]], length: int) -> None:
-        """Take nothing from the iterator yet."""
-        self.batches, self.length = batches, length
-
-    def __len__(self) -> int:
-        """Return the number of batches."""
-        return self.length
-
-    def __iter__(self) -> Iterator[Batch]:
-        """Yield the batches."""
-        return itertools.islice(self.batches, self.length)
+    @classmethod
+    def scores(cls, reporter: Any, options: Any) -> dict[str, float]:
+        """Tell checkpoints before the switch from those after it."""
+        scores = super().scores(reporter, options)
+        if cls.batches is None:
+            return scores
+        loss, epoch, step = float(aggregate(reporter.stats["loss"])), reporter.get_epoch(), cls.batches.step
+        cls.batches.valid_losses = [*cls.batches.valid_losses[: epoch - 1], loss]
+        end = epoch * options.batches_per_epoch // options.batches_per_step
+        worse = 0.0 if step is not None and end > step else BEFORE_SWITCH
+        after = {"loss": loss + worse, **{name: score - worse for name, score in scores.items()}}
+        return {**scores, **{name + AFTER_SWITCH: score for name, score in after.items()}}
 
 
 def restart(what: Restart, optimizers: Sequence[Any], schedulers: Sequence[Any], *, steps_done: int) -> None:
@@ -159,16 +114,6 @@ def restart(what: Restart, optimizers: Sequence[Any], schedulers: Sequence[Any],
             scheduler.init_lr()
 
 
-def read_dev(options: SwitchTrainerOptions) -> DevBleu | None:
-    """Read the development set if BLEU is to be measured on it."""
-    if not DevBleuConfig(**options.dev_bleu).is_on:
-        return None
-    tokenizer = Path(options.output_dir) / "tgt.model"
-    return DevBleu(
-        Path(options.valid_tokens), src=options.src_lang, tgt=options.tgt_lang, tokenizer=tokenizer
-    )
-
-
 class SwitchTask(TokenMTTask):
     """The task of token arrays, with targets that change."""
 
@@ -178,9 +123,9 @@ class SwitchTask(TokenMTTask):
     def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:
         """Add the switch, and where BLEU is measured."""
         super().add_task_arguments(parser)
+        add_dev_bleu(parser)
         group = parser.add_argument_group("Switching targets")
         group.add_argument("--switch", action=NestedDictAction, default={}, help="fields of Switch")
-        group.add_argument("--dev_bleu", action=NestedDictAction, default={}, help="fields of DevBleuConfig")
 
     @classmethod
     def build_iter_factory(

@@ -89,7 +89,7 @@ def train_model(
     ``switch_to`` has other targets of the same sources, which take over after ``switch_at``: a step, epoch:N
     (the N-th validation) or plateau (``switch.patience`` validations without a lower loss). Only checkpoints
     after the switch are averaged. ``dev_bleu`` measures BLEU by greedy search on ``valid_tokens`` on the way,
-    into dev_bleu.csv, and does not change the training; see also `run_job`.
+    into dev_bleu.csv, and changes no step; it may choose the checkpoints. See also `run_job`.
     """
     langs, machines = {"src": src, "tgt": tgt}, Machines(ngpu, num_nodes, cpu_processes)
     course = Course(plan_switch(switch_to, switch_at, switch, training), dev_bleu)
