@@ -64,7 +64,7 @@ class MeasuringTrainer(ResumableTrainer):
     def run(cls, *, trainer_options: Any, **parts: Any) -> None:
         """Read the development set, then train."""
         measures = DevBleuConfig(**trainer_options.dev_bleu).is_on and is_first_process()
-        cls.dev = cls.read_dev(trainer_options) if measures else None
+        cls.dev, cls.bleu = cls.read_dev(trainer_options) if measures else None, None
         super().run(trainer_options=trainer_options, **parts)
 
     @classmethod
