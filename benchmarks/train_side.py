@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import resource
 import sys
 import tempfile
@@ -22,6 +23,7 @@ from espnet2.train.reporter import Reporter
 from train_work import RATE, Work, fresh, read_translation, speech, translation
 
 from synthst.espnet.config import ModelConfig, TrainingConfig
+from synthst.espnet.kernel_cache import NAMES
 from synthst.espnet.speech_config import InitConfig, SpeechModelConfig, SpeechTrainingConfig
 from synthst.espnet.speech_options import training_options, translator_options
 from synthst.espnet.task import TokenMTTask
@@ -73,6 +75,9 @@ def serve(options: Options, pipe: Connection) -> None:
     sys.argv[1:] = []  # ESPnet's default configuration would read them
     logging.disable(logging.WARNING)
     torch.set_num_threads(options.threads)
+    if options.stock:  # as many kernels as oneDNN and torch keep by themselves
+        for name in NAMES:
+            os.environ.pop(name, None)
     work = make_work(options)
     with tempfile.TemporaryDirectory() as folder:
         side = Side(options, Path(folder))

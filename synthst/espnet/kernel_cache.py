@@ -9,6 +9,7 @@ is left as it is.
 import os
 
 KERNELS = "128"
+NAMES = "ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"  # both are read at the first use
 
-for name in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):  # both are read at the first use
+for name in NAMES:
     os.environ.setdefault(name, KERNELS)
