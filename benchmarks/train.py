@@ -99,7 +99,9 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--tokens", type=Path, help="token arrays of stage 6, instead of a made-up cipher")
     parser.add_argument("--langs", default="en-de", help="of --tokens")
     parser.add_argument("--vocabulary", type=int, help="of --tokens, or of the made-up words")
-    parser.add_argument("--sides", nargs="+", help="of stock, stock_amp (GPU), ours_float32, ours")
+    parser.add_argument(
+        "--sides", nargs="+", help="of stock, stock_amp (GPU), ours_float32, ours, ours_compiled"
+    )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--ngpu", type=int, choices=[0, 1], default=0)
     parser.add_argument("--seed", type=int, default=1)

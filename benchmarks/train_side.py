@@ -39,7 +39,7 @@ class Options:
 
     task: str
     side: str
-    """stock, stock_amp (its mixed precision, GPU only), ours or ours_float32."""
+    """stock, stock_amp (its mixed precision, GPU only), ours, ours_float32, ours_compiled (torch.compile)."""
     model: ModelConfig | SpeechModelConfig
     vocabulary: int
     batch: float
@@ -118,6 +118,9 @@ class Side:
             self.model.load_state_dict(torch.load(options.start, weights_only=True))
         else:
             torch.save(self.model.state_dict(), options.start)
+        if options.side == "ours_compiled":
+            for layer in (*self.model.encoder.encoders, *self.model.decoder.decoders):
+                layer.compile(dynamic=True)
         self.optimizers = task.build_optimizers(args, self.model)
         self.schedulers = [scheduler_classes[args.scheduler](self.optimizers[0], **args.scheduler_conf)]
         self.scaler = torch.amp.GradScaler("cuda") if args.use_amp else None
