@@ -24,10 +24,11 @@ choices_targets="real synth synth_mono" choices_student="2x2 6x6 24x6" choices_p
     choices_subset="all NUMBER" choices_ngpu=NUMBER choices_teacher="own espnet:* ct2:* hf:* llm:* file:*"
 . ../../../tools/recipe.sh; . ./path.sh
 # shellcheck disable=SC2034  # mt1.sh reads them
-title="WMT21" shared_vocabulary=true
+title="WMT21" shared_vocabulary=true corpus="" apart=""
 . ../../../tools/mt1.sh
 
 prepare_corpora test ted medical law # 1
+choose_subset     # 1
 make_teacher      # 2
 replace_targets   # 3, 4, 5
 write_tokens      # 6
