@@ -194,11 +194,20 @@ def run_command(name: str, options: Sequence[str]) -> None:
     """Import the command's module, and only that, and call its function with the parsed options."""
     from jsonargparse import auto_cli
 
+    from synthst.command_help import CommandHelpFormatter, describe
+
     module, function, _ = COMMANDS[name]
     command = getattr(importlib.import_module(f"synthst.{module}"), function)
     positional = name in ("check", "audit", "table", "report")
     arguments = complete_flags(command, options)
-    auto_cli(command, args=arguments, prog=f"synthst {name}", as_positional=positional)
+    auto_cli(
+        command,
+        args=arguments,
+        as_positional=positional,
+        prog=f"synthst {name}",
+        description=describe(command, positional=positional),
+        formatter_class=CommandHelpFormatter,
+    )
 
 
 def complete_flags(command: Callable[..., object], options: Sequence[str]) -> list[str]:

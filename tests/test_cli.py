@@ -60,6 +60,24 @@ def test_every_command_has_a_help(name: str, capsys: pytest.CaptureFixture[str])
     assert f"usage: synthst {name}" in capsys.readouterr().out
 
 
+def test_help_shows_the_whole_docstring_and_what_the_settings_mean(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run("decode", "--help") == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "--shard I/N is the I-th of N shares, for job arrays." in told
+    assert "--data DATA (required, type: path)" in told
+    assert run("train_recogniser", "--help") == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "--training.max_steps MAX_STEPS Optimiser steps. (type: int, default: 150000)" in told
+
+
+def test_help_names_a_positional_argument_without_dashes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("report", "--help") == 0
+    told = capsys.readouterr().out
+    assert "usage: synthst report" in told and "--folder" not in told and "``" not in told
+
+
 def test_no_command_prints_the_commands_and_exits_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert run() == 2
     assert "usage: synthst COMMAND" in capsys.readouterr().out

@@ -55,6 +55,7 @@ LAYERS = [
         "speech_commands",
         "teacher_commands",
         "cli",
+        "command_help",
     },
 ]
 MAY_IMPORT_EACH_OTHER = (1, 2, 4)  # the modules of layer 3 are siblings and may not
