@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from toy import make_packages, write_settings
+from warm_start import warm_environment
 
 RECIPE = Path(__file__).parents[2] / "egs/libreoffice/mt1"
 SPEECH_RECIPE = RECIPE.with_name("st1")
@@ -58,7 +59,7 @@ class Mt1:
         command = self.command(*words, script=script)
         pipe = subprocess.PIPE
         with subprocess.Popen(
-            command, env=ENVIRONMENT, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+            command, env=warm_environment(), stdout=pipe, stderr=pipe, text=True, start_new_session=True
         ) as process:
             try:
                 told = process.communicate()

@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import ENVIRONMENT
+from warm_start import warm_environment
 
 pytestmark = pytest.mark.recipe
 
@@ -16,7 +16,7 @@ RECIPES = sorted(ROOT.glob("egs/*/*/run.sh"))
 def test_a_recipe_prints_its_plan_and_runs_nothing(script: Path, tmp_path: Path) -> None:
     def run(*words: str) -> list[str]:
         command = [script, "--preset", "mini", "--workdir", str(tmp_path / "work"), *words]
-        done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, env=warm_environment(), capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout.rstrip("\n").split("\n")
 
@@ -32,7 +32,7 @@ def test_a_recipe_prints_its_plan_and_runs_nothing(script: Path, tmp_path: Path)
 def test_a_recipe_passes_the_licence_of_its_student_on_to_the_pack(script: Path, tmp_path: Path) -> None:
     def last(*words: str) -> str:
         command = [script, "--workdir", str(tmp_path), "--stage", "13", "--dry_run", *words]
-        done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, env=warm_environment(), capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout.rstrip("\n").split("\n")[-1]
 
@@ -41,7 +41,7 @@ def test_a_recipe_passes_the_licence_of_its_student_on_to_the_pack(script: Path,
 
 def test_a_plan_of_wrong_options_is_refused(tmp_path: Path) -> None:
     command = [RECIPES[0], "--dry_run", "true", "--stage", "0"]
-    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=warm_environment(), capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "") and "--stage is '0'" in done.stderr
 
 
@@ -49,7 +49,7 @@ def test_with_a_general_teacher_tokenisers_see_no_sentence_of_any_domains_test_s
     def train_tokenizers(teacher: str) -> list[str]:
         words = ["--teacher", teacher, "--preset", "mini", "--workdir", str(tmp_path), "--dry_run"]
         command = [ROOT / "egs/libreoffice/mt1/run.sh", *words]
-        done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=True)
+        done = subprocess.run(command, env=warm_environment(), capture_output=True, text=True, check=True)
         lines = [line.split() for line in done.stdout.splitlines()]
         return [line[line.index("--data") + 1] for line in lines if "train_tokenizers" in line]
 
