@@ -17,12 +17,25 @@ import tempfile
 from pathlib import Path
 
 FOLDER = Path(__file__).with_name("warm")
-IMPORTED = (
-    "synthst.cli synthst.command_help synthst.commands synthst.teacher_commands synthst.speech_commands "
-    "synthst.espnet.train synthst.espnet.speech_train synthst.espnet.task synthst.espnet.speech_task "
-    "synthst.espnet.translate synthst.espnet.export synthst.analysis.entropy synthst.targets.filter "
-    "synthst.targets.replace synthst.targets.expand synthst.pack.command synthst.corpora.bitext"
-).split()
+IMPORTED = [
+    "synthst.cli",
+    "synthst.command_help",
+    "synthst.commands",
+    "synthst.teacher_commands",
+    "synthst.speech_commands",
+    "synthst.espnet.train",
+    "synthst.espnet.speech_train",
+    "synthst.espnet.task",
+    "synthst.espnet.speech_task",
+    "synthst.espnet.translate",
+    "synthst.espnet.export",
+    "synthst.analysis.entropy",
+    "synthst.targets.filter",
+    "synthst.targets.replace",
+    "synthst.targets.expand",
+    "synthst.pack.command",
+    "synthst.corpora.bitext",
+]
 
 
 @functools.cache
