@@ -40,7 +40,17 @@ def test_voxpopuli_has_two_texts_to_choose_from(tmp_path: Path, field: str, want
     out = tmp_path / "out"
     prepare_asr(tmp_path / "vox", out, corpus="voxpopuli", parts=["train"], text_field=field)
     assert list(table(out, "text.en").values()) == wanted
+    audio = tmp_path / "vox/raw_audios/original/2009/20090112-0900-PLENARY-3_original.ogg"
+    assert table(out, "wav.scp") == {"20090112-0900-PLENARY-3": str(audio)}
     assert check_speech(out, rate=16_000).good == 2
+
+
+def test_voxpopuli_may_lie_in_the_folder_of_its_language(tmp_path: Path) -> None:
+    write_voxpopuli(tmp_path / "vox", SENTENCES, audio="en")
+    out = tmp_path / "out"
+    prepare_asr(tmp_path / "vox", out, corpus="voxpopuli", parts=["train"])
+    audio = tmp_path / "vox/raw_audios/en/2009/20090112-0900-PLENARY-3_en.ogg"
+    assert table(out, "wav.scp") == {"20090112-0900-PLENARY-3": str(audio)}
 
 
 def test_a_count_outside_its_bounds_stops(tmp_path: Path) -> None:
@@ -56,7 +66,9 @@ def test_a_count_outside_its_bounds_stops(tmp_path: Path) -> None:
 
 
 def test_what_is_missing_is_asked_for(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"raw_audios/en is missing; download voxpopuli from github.com"):
+    with pytest.raises(
+        DataError, match=r"raw_audios/original is missing; download voxpopuli from .*--subset asr"
+    ):
         prepare_asr(tmp_path, tmp_path / "out", corpus="voxpopuli", parts=["train"])
     with pytest.raises(ConfigError, match=r"'libri', wanted is one of: librispeech, voxpopuli"):
         prepare_asr(tmp_path, tmp_path / "out", corpus="libri", parts=["train"])

@@ -83,7 +83,7 @@ def test_everything_that_is_missing_is_told_at_once(downloads: Path) -> None:
         ("commonvoice", "covost/clips"),
         ("tedlium", "tedlium/legacy/train/sph"),
         ("librispeech", "librispeech/train-clean-100"),
-        ("voxpopuli", "voxpopuli/raw_audios/en"),
+        ("voxpopuli", "voxpopuli/raw_audios/original"),
         ("tst2010", "iwslt/IWSLT.tst2010/wavs"),
     ],
 )

@@ -73,18 +73,24 @@ def write_tedlium(folder: Path, part: str, sentences: Sequence[str]) -> None:
     (base / f"stm/{talk}.stm").write_text(gap + "".join(rows), encoding="utf-8")
 
 
-def write_voxpopuli(folder: Path, sentences: Sequence[str]) -> None:
-    """Write <folder>/raw_audios/en/<year>/ and asr_en.tsv.gz: a session with all sentences for each split."""
-    audio = folder / "raw_audios/en/2009"
-    audio.mkdir(parents=True)
+def write_voxpopuli(folder: Path, sentences: Sequence[str], *, audio: str = "original") -> None:
+    """Write <folder>/raw_audios/<audio>/<year>/ and asr_en.tsv.gz: a session with all sentences for each split.
+
+    VoxPopuli's --subset asr is called original; en is what --subset en, of speech without transcripts, is.
+    """
+    place = folder / "raw_audios" / audio / "2009"
+    place.mkdir(parents=True)
     spoken, samples = speak([(sentence, "") for sentence in sentences])
-    rows = ["session_id|id_|original_text|normed_text|speaker_id|gender|split|start_time|end_time"]
-    for hour, split in enumerate(("train", "dev", "test"), 15):
-        session = f"20090112-0900-PLENARY-3-en_20090112-{hour}0541_3"
-        soundfile.write(audio / f"{session}_en.ogg", samples, RATE, format="OGG", subtype="VORBIS")
+    rows = [
+        "session_id|id_|original_text|normed_text|speaker_id|split|gender|is_gold|start_time|end_time|vad"
+    ]
+    for day, split in enumerate(("train", "dev", "test"), 12):
+        session = f"200901{day}-0900-PLENARY-3"
+        soundfile.write(place / f"{session}_{audio}.ogg", samples, RATE, format="OGG", subtype="VORBIS")
         for number, one in enumerate(spoken):
             texts = f"{one.src}|{letters(one.src).lower()}"
-            rows.append(f"{session}|{number}|{texts}|7|male|{split}|{one.start}|{one.end}")
+            times = f"{one.start}|{one.end}|[({one.start}, {one.end})]"
+            rows.append(f"{session}|en_200901{day}-15:05:41_{number}|{texts}|7|{split}|male|False|{times}")
     with gzip.open(folder / "asr_en.tsv.gz", "wt", encoding="utf-8") as file:
         file.write("".join(f"{line}\n" for line in rows))
 

@@ -1,9 +1,12 @@
 """Speech that has only transcripts, prepared by lhotse's recipes: LibriSpeech and VoxPopuli."""
 
+import gzip
+import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from synthst.corpora.lhotse import import_lhotse
 from synthst.corpora.segments import check_count
@@ -16,16 +19,20 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Corpus:
-    """What a corpus needs: where its recipe looks for each part, and where to get it."""
+    """What a corpus needs: the places where each part may be, the best first, and where to get it."""
 
-    place: str
+    places: tuple[str, ...]
     download: str
     licence: str
 
 
 CORPORA = {
-    "librispeech": _Corpus("{part}", "openslr.org/12", "CC-BY-4.0"),
-    "voxpopuli": _Corpus("raw_audios/{lang}", "github.com/facebookresearch/voxpopuli", "CC0-1.0"),
+    "librispeech": _Corpus(("{part}",), "openslr.org/12", "CC-BY-4.0"),
+    "voxpopuli": _Corpus(
+        ("raw_audios/original", "raw_audios/{lang}"),
+        "github.com/facebookresearch/voxpopuli (python -m voxpopuli.download_audios --subset asr)",
+        "CC0-1.0",
+    ),
 }
 
 
@@ -43,7 +50,8 @@ def prepare_asr(
     """Make the speech data directory ``out`` of all ``parts`` of a corpus, unless it is there.
 
     lhotse's recipe for ``corpus`` (librispeech or voxpopuli) reads ``source``, where the corpus was unpacked:
-    <part>/ of LibriSpeech, raw_audios/<lang> of VoxPopuli (and its asr_<lang>.tsv.gz, or else fetches that).
+    <part>/ of LibriSpeech, raw_audios/original of VoxPopuli, where its own script puts the transcribed part,
+    or else raw_audios/<lang> (and its asr_<lang>.tsv.gz, or else fetches that).
     Manifests go to ``out``_manifests, parts to ``out``_<part>.
     ``text_field`` is the manifests': orig_text is VoxPopuli's with case and punctuation.
     ``bounds`` are the least and the most utterances, by part; ``jobs`` are lhotse's threads.
@@ -81,9 +89,12 @@ def _check(source: Path, corpus: str, parts: Sequence[str], lang: str) -> None:
 
 
 def list_places(source: Path, corpus: str, parts: Sequence[str], lang: str) -> list[Path]:
-    """List the folders that a corpus has to have, each once."""
-    places = (CORPORA[corpus].place.format(part=part, lang=lang) for part in parts)
-    return [source / place for place in dict.fromkeys(places)]
+    """List the folders that a corpus has to have, each once: of several that would do one that is there."""
+    found = []
+    for part in parts:
+        places = [source / place.format(part=part, lang=lang) for place in CORPORA[corpus].places]
+        found.append(next((place for place in places if place.is_dir()), places[0]))
+    return list(dict.fromkeys(found))
 
 
 def _run_recipe(source: Path, out: Path, corpus: str, parts: Sequence[str], lang: str, jobs: int) -> None:
@@ -95,14 +106,37 @@ def _run_recipe(source: Path, out: Path, corpus: str, parts: Sequence[str], lang
     prepare: Callable[..., object] = getattr(recipes, f"prepare_{corpus}")
     try:
         if corpus == "voxpopuli":
-            annotations = f"asr_{lang}.tsv.gz"
-            if (source / annotations).is_file():
-                (out / annotations).symlink_to((source / annotations).absolute())
-            prepare(source, output_dir=out, lang=lang, num_jobs=jobs)
+            _run_voxpopuli(prepare, source, out, lang, jobs)
         else:
             prepare(source, dataset_parts=list(parts), output_dir=out, num_jobs=jobs)
     except Exception as error:  # lhotse raises whatever the files and its own checks raise
         raise DataError(f"{source} is not what lhotse's recipe for {corpus} reads ({error!r})") from error
+
+
+def _run_voxpopuli(prepare: Callable[..., object], source: Path, out: Path, lang: str, jobs: int) -> None:
+    """Run lhotse's recipe, which looks in raw_audios/<lang>, on a tree that links to where the audio is."""
+    annotations = source / f"asr_{lang}.tsv.gz"
+    if annotations.is_file():
+        (out / annotations.name).symlink_to(annotations.absolute())
+    (audio,) = list_places(source, "voxpopuli", ["train"], lang)
+    with TemporaryDirectory() as tree:
+        link = Path(tree) / "raw_audios" / lang
+        link.parent.mkdir()
+        link.symlink_to(audio.absolute())
+        prepare(tree, output_dir=out, lang=lang, num_jobs=jobs)
+    for manifest in out.glob("*_recordings_*.jsonl.gz"):
+        _replace_folder(manifest, link, audio.absolute())
+
+
+def _replace_folder(manifest: Path, link: Path, folder: Path) -> None:
+    """Name the files of recordings by the folder that they are in, as the link to it is gone."""
+    with gzip.open(manifest, "rt", encoding="utf-8", newline="\n") as file:
+        recordings = [json.loads(line) for line in file]
+    for recording in recordings:
+        for one in recording["sources"]:
+            one["source"] = str(folder / Path(one["source"]).relative_to(link))
+    with gzip.open(manifest, "wt", encoding="utf-8", newline="\n") as file:
+        file.writelines(json.dumps(recording) + "\n" for recording in recordings)
 
 
 def _find(manifests: Path, kind: str, part: str) -> Path:
