@@ -6,6 +6,8 @@ import pytest
 from toy_asr import write_commonvoice, write_covost, write_tsv
 from toy_dump import table
 
+from synthst.audio import AudioError
+from synthst.corpora import lengths
 from synthst.corpora.clips import prepare_commonvoice, prepare_covost, read_tsv
 from synthst.errors import DataError
 from synthst.info import read_info
@@ -51,7 +53,98 @@ def test_clips_that_have_translations_are_left_out_of_those_that_have_none(tmp_p
     prepare_covost(tmp_path / "cv", tmp_path / "covost_v2.en_de.tsv", tmp_path / "covost")
     prepare_commonvoice(tmp_path / "cv", tmp_path / "out", without=tmp_path / "covost")
     assert list(table(tmp_path / "out", "text.en")) == ["common_voice_en_2"]
-    assert read_info(tmp_path / "out")["counts"] == {"read": 1, "kept": 1}
+    assert read_info(tmp_path / "out")["counts"] == {"read": 3, "dropped_translated": 2, "kept": 1}
+
+
+def test_a_release_is_known_by_its_clips_before_any_is_left_out(tmp_path: Path) -> None:
+    write_commonvoice(tmp_path / "cv", SENTENCES)
+    write_covost(tmp_path / "covost_v2.en_de.tsv", ROWS)
+    prepare_covost(tmp_path / "cv", tmp_path / "covost_v2.en_de.tsv", tmp_path / "covost")
+    without = tmp_path / "covost"
+    with pytest.raises(DataError, match=r"validated.tsv has 3 utterances, wanted are 1 to 1"):
+        prepare_commonvoice(tmp_path / "cv", tmp_path / "out", without=without, bounds={"validated": [1, 1]})
+    prepare_commonvoice(tmp_path / "cv", tmp_path / "out", without=without, bounds={"validated": [3, 3]})
+
+
+def test_clips_to_be_left_out_must_have_been_prepared(tmp_path: Path) -> None:
+    write_commonvoice(tmp_path / "cv", SENTENCES)
+    with pytest.raises(
+        DataError, match=r"covost, .* is not there; run stage 1's covost first, or leave it out"
+    ):
+        prepare_commonvoice(tmp_path / "cv", tmp_path / "out", without=tmp_path / "covost")
+
+
+def test_empty_and_broken_clips_are_dropped_and_named_below_a_share(tmp_path: Path) -> None:
+    write_commonvoice(tmp_path / "cv", [*SENTENCES, "Four", "Five"])
+    (tmp_path / "cv/clips/common_voice_en_2.mp3").write_bytes(b"")
+    (tmp_path / "cv/clips/common_voice_en_4.mp3").write_bytes(b"ID3 broken")
+    prepare_commonvoice(tmp_path / "cv", tmp_path / "out", max_no_audio=0.4)
+    info = read_info(tmp_path / "out")
+    assert info["counts"] == {"read": 5, "dropped_no_audio": 2, "kept": 3}
+    assert info["no_audio"] == ["common_voice_en_2", "common_voice_en_4"]
+    with pytest.raises(DataError, match=r"2 of 5 segments have no audio .* share of 0.3 .*en_2.mp3: no byte"):
+        prepare_commonvoice(tmp_path / "cv", tmp_path / "other", max_no_audio=0.3)
+    write_covost(tmp_path / "covost_v2.en_de.tsv", ROWS)
+    prepare_covost(
+        *(tmp_path / "cv", tmp_path / "covost_v2.en_de.tsv", tmp_path / "dev"), part="train", max_no_audio=0.0
+    )
+    with pytest.raises(DataError, match=r"en_2.mp3: no byte, the file is empty"):
+        prepare_covost(
+            *(tmp_path / "cv", tmp_path / "covost_v2.en_de.tsv", tmp_path / "test"),
+            part="dev",
+            max_no_audio=0.0,
+        )
+
+
+def test_a_part_of_the_clips_is_the_first_ones(tmp_path: Path) -> None:
+    write_commonvoice(tmp_path / "cv", SENTENCES)
+    write_covost(tmp_path / "covost_v2.en_de.tsv", ROWS)
+    prepare_commonvoice(tmp_path / "cv", tmp_path / "out", max_segments=2)
+    assert list(table(tmp_path / "out", "text.en")) == ["common_voice_en_1", "common_voice_en_2"]
+    prepare_covost(tmp_path / "cv", tmp_path / "covost_v2.en_de.tsv", tmp_path / "train", max_segments=1)
+    assert list(table(tmp_path / "train", "text.de")) == ["common_voice_en_1"]
+
+
+def test_many_recordings_are_measured_in_processes_and_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_commonvoice(tmp_path / "cv", SENTENCES)
+    wavs = [str(tmp_path / f"cv/clips/common_voice_en_{number}.mp3") for number in (3, 9, 1)]
+    alone = lengths.read_lengths(wavs)
+    monkeypatch.setattr(lengths, "FEW", 1)
+    monkeypatch.setattr(lengths.os, "sched_getaffinity", lambda _: {0, 1})
+    together = lengths.read_lengths(wavs)
+    assert together[::2] == alone[::2] and isinstance(together[1], AudioError)
+
+
+def test_a_backslash_is_left_out_as_covosts_own_script_does(tmp_path: Path) -> None:
+    write_commonvoice(tmp_path / "cv", [r"A \"quoted\" word", r"Back \\\\ slash", "Tab \\\tin it"])
+    write_covost(tmp_path / "covost_v2.en_de.tsv", [(1, r"Ein \"Wort\"", "train"), (3, "Ein Tab", "train")])
+    prepare_covost(tmp_path / "cv", tmp_path / "covost_v2.en_de.tsv", tmp_path / "out")
+    assert list(table(tmp_path / "out", "text.en").values()) == ['A "quoted" word', "Tab  in it"]
+    assert list(table(tmp_path / "out", "text.de").values()) == ['Ein "Wort"', "Ein Tab"]
+    rows = list(read_tsv(tmp_path / "cv/validated.tsv", ["sentence"], escaped=True))
+    assert rows[1]["sentence"] == r"Back \\ slash"
+
+
+def test_a_few_translations_without_a_transcript_are_dropped_and_counted(tmp_path: Path) -> None:
+    write_commonvoice(tmp_path / "cv", ["One"] * 19)
+    rows = [(number, "Eins", "train") for number in range(1, 21)]
+    write_covost(tmp_path / "covost_v2.en_de.tsv", rows)
+    out = tmp_path / "train"
+    prepare_covost(tmp_path / "cv", tmp_path / "covost_v2.en_de.tsv", out, bounds={"train": [19, 19]})
+    assert read_info(out)["counts"] == {"read": 20, "dropped_no_transcript": 1, "kept": 19}
+
+
+def test_a_carriage_return_in_a_sentence_and_a_byte_order_mark_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "validated.tsv"
+    path.write_bytes(
+        "\ufeffpath\tsentence\tsegment\r\na.mp3\tTwo\rlines\t\r\nb.mp3\tOne\u2028line\t\n".encode()
+    )
+    assert list(read_tsv(path, ["path", "sentence"])) == [
+        {"path": "a.mp3", "sentence": "Two\rlines", "segment": ""},
+        {"path": "b.mp3", "sentence": "One\u2028line", "segment": ""},
+    ]
 
 
 def test_a_translation_without_a_transcript_stops(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def write_tedlium(folder: Path, part: str, sentences: Sequence[str]) -> None:
 
 
 def write_voxpopuli(folder: Path, sentences: Sequence[str], *, audio: str = "original") -> None:
-    """Write <folder>/raw_audios/<audio>/<year>/ and asr_en.tsv.gz: a session with all sentences for each split.
+    """Write <folder>/raw_audios/<audio>/<year>/ and asr_en.tsv.gz: a session for each split.
 
     VoxPopuli's --subset asr is called original; en is what --subset en, of speech without transcripts, is.
     """

@@ -5,12 +5,15 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
+from itertools import batched, groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
-from synthst.audio import audio_info
+from tqdm import tqdm
+
+from synthst.audio import AudioError
+from synthst.corpora.lengths import read_lengths
 from synthst.datadir import text_path
 from synthst.errors import DataError
 from synthst.tables import JoinedRow, Row, read_table, sort_rows, write_table, write_tables
@@ -18,6 +21,8 @@ from synthst.tables import JoinedRow, Row, read_table, sort_rows, write_table, w
 TOLERANCE_SECONDS = 0.1  # a segment this much outside its recording is cut off, not dropped
 
 TO_THE_END = math.inf  # as the end of a segment: where its recording ends
+
+_BATCH = 10_000  # segments whose recordings are measured together
 
 LEAST_SECONDS = 0.001  # what segments and utt2dur can tell from nothing
 
@@ -123,27 +128,56 @@ def write_segments(
     *,
     source: Path,
     find_audio: Callable[[str], Path],
-) -> None:
+    max_no_audio: float = 0.0,
+) -> list[str]:
     """Write a whole speech data directory but for info.json: what `fit_segment` keeps, and wav.scp.
 
-    ``find_audio`` names a recording's file. Raises DataError when a file is missing or no audio, and when no
-    segment is left.
+    ``find_audio`` names a recording's file. Segments whose file is missing or no audio are dropped and
+    counted, and their ids returned, if they are at most the share ``max_no_audio`` of all; otherwise, and
+    when no segment is left, DataError is raised.
     """
-    seconds: dict[str, float] = {}
+    no_audio: dict[str, AudioError] = {}
 
     def rows() -> Iterator[Row]:
-        for segment in segments:
-            if segment.recording not in seconds:
-                seconds[segment.recording] = audio_info(str(find_audio(segment.recording))).seconds
-            if fit := fit_segment(segment, seconds[segment.recording], counts):
+        for segment, length in _measure(segments, find_audio, source):
+            if isinstance(length, AudioError):
+                counts.update(read=1, dropped_no_audio=1)
+                no_audio[segment.id] = length
+                if not max_no_audio:
+                    raise length
+            elif fit := fit_segment(segment, length, counts):
                 yield to_row(fit)
 
     write_rows(folder, rows(), langs, counts, source=source)
+    _check_share(no_audio, counts["read"], max_no_audio, source)
     if not counts["kept"]:
         raise DataError(f"no segment of {source} can be kept: {shown(counts)}; is it the right directory?")
     recordings = {value.partition(" ")[0] for _, value in read_table(folder / "segments")}
     places = ((name, str(find_audio(name).absolute())) for name in sorted(recordings))
     write_table(folder / "wav.scp", places)
+    return list(no_audio)
+
+
+def _measure(
+    segments: Iterable[Segment], find_audio: Callable[[str], Path], source: Path
+) -> Iterator[tuple[Segment, float | AudioError]]:
+    """Yield each segment with the length of its recording, which is read once."""
+    lengths: dict[str, float | AudioError] = {}
+    with tqdm(desc=source.name, unit=" segments", disable=None) as bar:
+        for batch in batched(segments, _BATCH):
+            new = list(dict.fromkeys(one.recording for one in batch if one.recording not in lengths))
+            lengths.update(zip(new, read_lengths([str(find_audio(name)) for name in new]), strict=True))
+            yield from ((segment, lengths[segment.recording]) for segment in batch)
+            bar.update(len(batch))
+
+
+def _check_share(no_audio: Mapping[str, AudioError], read: int, share: float, source: Path) -> None:
+    if len(no_audio) > share * read:
+        found = f"{source}: {len(no_audio):,} of {read:,} segments have no audio that can be read"
+        raise DataError(
+            f"{found}, more than the share of {share:g} that max_no_audio allows; download it again. The "
+            f"first is {next(iter(no_audio.items()))[1]}"
+        )
 
 
 def shown(counts: Mapping[str, int]) -> str:
