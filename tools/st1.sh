@@ -2,7 +2,8 @@
 #
 # Source it after tools/recipe.sh and path.sh. It wants the options that those run.sh have, and $title for RESULTS.md.
 # Stage 1 is the recipe's own: it makes texts for the general teacher in $texts, speech with its translations in
-# $corpus/train, dev and test, and speech that has only transcripts in $extra. The recipe may set anew: extra, texts, real,
+# $corpus/train, dev and test, and speech that has only transcripts in $extra, which is "" where there is none. Ask
+# needs_extra whether that is wanted at all. The recipe may set anew: extra, texts, real,
 # indomain (what the in-domain teacher learns from, if not $real), the test sets (tests), their speech if that has other segments
 # than the references' lines (spoken), and expand_options; with these goes $restored, set before, which is in the expanded set's
 # name.
@@ -38,6 +39,10 @@ list() { # list NAME...: as YAML
     echo "[${names#, }]"
 }
 
+needs_extra() { # is there speech with only transcripts, and does the student or an own recogniser learn from it?
+    [[ -n "$extra" ]] && { [[ "$asr" == own ]] || uses synth_asr; }
+}
+
 make_teacher() { # stage 2: the tokenisers; the general teacher, and the in-domain one that goes on from it
     run 2 "tokenisers" synthst train_tokenizers --data "$texts/train" --out "$data/tokenizers" --langs "$langs_list" \
         --config "$conf/tokenizers.yaml"
@@ -62,13 +67,14 @@ expand_targets() { # stage 5: and those of the speech that has only transcripts
         --teacher "$teacher_dir" --store "$store" "${pair[@]}" "${search[@]}" "${expand_options[@]}"
 }
 
-write_tokens() { # stage 6: of source and target for the student, of all transcripts for the recogniser
+write_tokens() { # stage 6: of source and target for the student, of all transcripts for an own recogniser
     local set
     for set in "$train" "$corpus/dev"; do
         run 6 "tokens of ${set##*/}" synthst tokens --data "$set" --out "$data/tokens_${set##*/}" --langs "$langs_list" \
             "${tokenizers[@]}"
     done
-    run 6 "all transcripts" synthst combine --parents "[$real, $extra]" --out "$data/transcripts" --langs "[$src]"
+    [[ "$asr" == own ]] || return 0
+    run 6 "all transcripts" synthst combine --parents "[$real${extra:+, $extra}]" --out "$data/transcripts" --langs "[$src]"
     run 6 "recogniser's tokeniser" synthst train_tokenizers --data "$data/transcripts" --out "$data/tokenizers_asr" \
         --langs "[$src]" --config "$conf/tokenizers_asr.yaml"
     for set in "$data/transcripts" "$corpus/dev"; do
@@ -78,8 +84,9 @@ write_tokens() { # stage 6: of source and target for the student, of all transcr
 }
 
 dump_audio() { # stage 6: once, for all models
-    local set
-    for set in "$real" "$extra"; do
+    local set train=("$real")
+    ! needs_extra || train+=("$extra")
+    for set in "${train[@]}"; do
         run 6 "audio of ${set##*/}" synthst dump --data "$set" --out "$dump/${set##*/}" --config "$conf/audio.yaml"
     done
     run 6 "audio of dev" synthst dump --data "$corpus/dev" --out "$dump/dev"
@@ -91,7 +98,7 @@ dump_audio() { # stage 6: once, for all models
 train_recogniser() { # stage 7: what the student's encoder begins as
     [[ "$asr" == own ]] || return 0
     run 7 "recogniser" synthst train_recogniser --tokens "$data/asr_transcripts" --valid_tokens "$data/asr_dev" \
-        --audio "[$dump/train, $dump/${extra##*/}]" --valid_audio "[$dump/dev]" --lang "$src" --out "$asr_dir" \
+        --audio "[$dump/train${extra:+, $dump/${extra##*/}}]" --valid_audio "[$dump/dev]" --lang "$src" --out "$asr_dir" \
         "${asr_tokenizers[@]}" "${shape[@]}" --config "$conf/recogniser.yaml"
 }
 

@@ -174,5 +174,33 @@ def test_the_in_domain_teacher_learns_from_must_c_alone(tmp_path: Path) -> None:
     )  # without MuST-C, all
 
 
+def commands(tmp_path: Path, *words: str) -> list[str]:
+    """Return the commands that the recipe would run."""
+    done = Iwslt(tmp_path, IWSLT).run(*words, "--dry_run")
+    assert done.returncode == 0, done.stderr
+    return done.stdout.rstrip("\n").split("\n")
+
+
+@pytest.mark.parametrize("targets", ["real", "synth"])
+@pytest.mark.parametrize("asr", ["espnet:DIR", "FILE.pth"])
+def test_speech_that_nothing_learns_from_is_not_asked_for(tmp_path: Path, targets: str, asr: str) -> None:
+    together = "\n".join(commands(tmp_path, "--targets", targets, "--asr", asr))
+    for name in (*EXTRA, "train_asr", "transcripts", "tokenizers_asr", "train_restorer"):
+        assert name not in together
+    together = "\n".join(commands(tmp_path, "--targets", "synth_asr", "--asr", asr))
+    for name in (*EXTRA, "train_asr", "train_restorer"):
+        assert name in together
+    assert "tokenizers_asr" not in together
+
+
+def test_a_recogniser_may_learn_from_the_translated_speech_alone(tmp_path: Path) -> None:
+    told = commands(tmp_path, "--targets", "real", "--asr_only", "none")
+    assert not [line for line in told if any(name in line for name in (*EXTRA, "train_asr"))]
+    (recogniser,) = [line for line in told if "train_recogniser" in line]
+    assert f"--audio \\[{tmp_path}/work/dump/en-de-mini/train\\]" in recogniser
+    done = Iwslt(tmp_path, IWSLT).run("--targets", "synth_asr", "--asr_only", "none", "--dry_run")
+    assert done.returncode == 2 and "synth_asr wants speech that has only transcripts" in done.stderr
+
+
 def test_the_in_domain_teacher_has_learnt_from_must_c_alone(iwslt: Iwslt) -> None:
     assert read_json(iwslt.exp / "teacher_indomain/train.json")["train_sentences"] == SIZES["mustc"]

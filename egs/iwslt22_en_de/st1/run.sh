@@ -4,7 +4,7 @@
 # Usage: ./run.sh [--stage N] [--stop_stage M] [--dry_run true] [--num_nodes M] [--licence NAME] [--option value ...]   Paths are relative to this folder.
 #   --source downloads  where the corpora were unpacked; README.md tells from where, and under which names
 #   --st "mustc st_ted covost europarl_st"    training speech with translations: all, or some of these
-#   --asr_only "librispeech tedlium commonvoice voxpopuli"    training speech that has only transcripts
+#   --asr_only "librispeech tedlium commonvoice voxpopuli"    training speech that has only transcripts: all, some or none
 #   --iwslt "tst2010 tst2013 tst2014 tst2015 tst2018 tst2019 tst2020"    test sets beside MuST-C's dev and tst-COMMON, or none
 #   --general DIR     texts that the general teacher learns from: train and dev, as ../../wmt21_en_de/mt1 makes them; by default the speech's
 #   --targets synth   real (references) | synth (the teacher's) | synth_asr (and those of speech with transcripts only)

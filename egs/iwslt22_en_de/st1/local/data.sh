@@ -2,15 +2,18 @@
 # shellcheck shell=bash disable=SC2154,SC2034
 
 read -ra translated <<<"$st"
-read -ra transcribed <<<"$asr_only"
+read -ra transcribed <<<"${asr_only/#none/}"
 read -ra iwslt_sets <<<"${iwslt/#none/}"
 for name in "${translated[@]}"; do
     is_one_of "$name" mustc st_ted covost europarl_st || refuse "--st has '$name', wanted are some of: mustc st_ted covost europarl_st"
 done
 for name in "${transcribed[@]}"; do
     is_one_of "$name" librispeech tedlium commonvoice voxpopuli ||
-        refuse "--asr_only has '$name', wanted are some of: librispeech tedlium commonvoice voxpopuli"
+        refuse "--asr_only has '$name', wanted are some of: librispeech tedlium commonvoice voxpopuli, or none"
 done
+((${#transcribed[@]})) || extra=""
+[[ -n "$extra" ]] || ! uses synth_asr || refuse "--targets synth_asr wants speech that has only transcripts, but --asr_only is none"
+needs_extra || transcribed=() # with a recogniser from elsewhere only synth_asr learns from it
 
 texts=${general:-$corpus} # without texts of its own the general teacher learns from the speech's
 indomain=$real # what the in-domain teacher learns from: the paper's MuST-C, if it is there
@@ -66,6 +69,7 @@ prepare_translated() {
 
 prepare_transcribed() {
     local name
+    needs_extra || return 0
     for name in "${transcribed[@]}"; do
         case "$name" in
             tedlium | commonvoice) set -- "prepare_$name" ;;
@@ -77,6 +81,6 @@ prepare_transcribed() {
     done
     run 1 "all transcribed speech" synthst combine --parents "$(list "${transcribed[@]/#/$data/}")" --out "$extra" \
         --langs "[$src]"
-    [[ "$restore" == no ]] || run 1 "what restores case and punctuation" synthst train_restorer \
+    [[ "$restore" == no ]] || ! uses synth_asr || run 1 "what restores case and punctuation" synthst train_restorer \
         --text "$real/text.$src" --out "$data/restorer"
 }
