@@ -83,32 +83,41 @@ def write_iwslt(
     *,
     join: int = 2,
     write_audio: Callable[[Path, np.ndarray, int], None] = soundfile.write,
+    talk_name: str = "talkid{}",
+    list_name: str = "IWSLT.TED.{}.en-de.yaml",
 ) -> None:
-    """Write <folder>/IWSLT.<name>, whose segments hold ``join`` sentences each, the references' lines one."""
+    """Write <folder>/IWSLT.<name>, whose segments hold ``join`` sentences each, the references' lines one.
+
+    tst2018 has lectures, ``lecture{:04d}``, whose documents are called so too; the list of segments was
+    called ``IWSLT.TED.{}.yaml``, ``test-db.yaml`` and ``test-db-{}.yaml`` as well.
+    """
     base = folder / f"IWSLT.{name}"
     (base / "wavs").mkdir(parents=True)
-    stem = f"IWSLT.TED.{name}.en-de"
     items, spoken = [], {talk: speak(texts) for talk, texts in talks.items()}
     for talk, (sentences, samples) in spoken.items():
-        wav = f"{name}.en.talkid{talk}.wav"
+        wav = f"{name}.en.{talk_name.format(talk)}.wav"
         write_audio(base / "wavs" / wav, samples, RATE)
         for first in range(0, len(sentences), join):
             together = sentences[first : first + join]
             start, end = together[0].start, together[-1].end
             entry = {"wav": f"/export/IWSLT.{name}/wavs/{wav}", "offset": start, "duration": end - start}
             items.append("- " + json.dumps(entry) + "\n")
-    (base / f"{stem}.yaml").write_text("".join(items), encoding="utf-8")
-    (base / "FILE_ORDER").write_text("".join(f"{name}.en.talkid{talk}\n" for talk in talks), encoding="utf-8")
+    (base / list_name.format(name)).write_text("".join(items), encoding="utf-8")
+    order = "".join(f"{name}.en.{talk_name.format(talk)}\n" for talk in talks)
+    (base / "FILE_ORDER").write_text(order, encoding="utf-8")
     for lang, column, kind in (("en", 2, "srcset"), ("de", 3, "refset")):
-        documents = [_document(talk, [one[column] for one in spoken[talk][0]]) for talk in talks]
+        documents = [
+            _document(talk_name.removeprefix("talkid").format(talk), [one[column] for one in spoken[talk][0]])
+            for talk in talks
+        ]
         head = (
             f'<?xml version="1.0" encoding="UTF-8"?>\n<mteval>\n<{kind} setid="{name}" srclang="english">\n'
         )
         text = head + "".join(documents) + f"</{kind}>\n</mteval>\n"
-        (base / f"{stem}.{lang}.xml").write_text(text, encoding="utf-8")
+        (base / f"IWSLT.TED.{name}.en-de.{lang}.xml").write_text(text, encoding="utf-8")
 
 
-def _document(talk: int, lines: Sequence[str]) -> str:
+def _document(talk: str, lines: Sequence[str]) -> str:
     segments = "".join(
         f'<seg id="{number}"> {line.replace("&", "&amp;")} </seg>\n' for number, line in enumerate(lines, 1)
     )

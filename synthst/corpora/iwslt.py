@@ -8,11 +8,13 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from html.parser import HTMLParser
+from itertools import islice
 from pathlib import Path
 
+from synthst.audio import audio_info
 from synthst.corpora.mustc import read_items
 from synthst.corpora.segments import Segment, check_count, shown, write_segments
+from synthst.corpora.wmt_sets import read_sgm
 from synthst.datadir import is_made, new_directory, text_path, write_info
 from synthst.errors import DataError
 from synthst.tables import read_table, write_table, write_tables
@@ -20,6 +22,8 @@ from synthst.tables import read_table, write_table, write_tables
 logger = logging.getLogger(__name__)
 
 SEGMENTS = "_segments"  # behind the set's name: the speech, apart from the references
+
+PAGE = "the archives listed at https://iwslt.org/2022/offline (past editions' development data)"
 
 Documents = dict[str, dict[str, str]]  # the text of each segment, by document and number
 
@@ -32,16 +36,21 @@ def prepare_iwslt(
     src: str = "en",
     tgt: str = "de",
     bounds: dict[str, list[int]] | None = None,
+    least_covered: float = 0.4,
+    max_talks: int | None = None,
 ) -> None:
     """Make ``out``, the references of a test set, and ``out``_segments, its speech, unless they are there.
 
     ``source`` holds IWSLT.<set>/ (or <set>/IWSLT.<set>/) with IWSLT.TED.<set>.<src>-<tgt>.{<src>.xml,
-    <tgt>.xml, yaml} and wavs/. Both directories have utt2doc, which says what talk a line is of, and ids in
-    the order of the talk. ``bounds`` are the least and the most lines of the references, by set. Raises
-    DataError for files that are missing, texts with other lines, and talks without speech or references.
+    <tgt>.xml, yaml} and wavs/; `name_lists` has the other names of the YAML list. Both directories have
+    utt2doc, which says what talk a line is of, and ids in the order of the talk. ``bounds`` are the least and
+    the most lines of the references, by set; ``max_talks`` takes the first so many. Raises DataError for
+    files that are missing, texts with other lines, talks without speech or references, segments outside
+    their recording, and a talk of which the segments are less than the share ``least_covered``.
     """
     made_by: dict[str, object] = {"step": "prepare_iwslt", "source": source, "set": set_name}
-    made_by |= {"src": src, "tgt": tgt, "bounds": bounds}
+    made_by |= {"src": src, "tgt": tgt, "bounds": bounds, "least_covered": least_covered}
+    made_by |= {"max_talks": max_talks}
     speech = out.with_name(f"{out.name}{SEGMENTS}")
     if is_made(out, made_by) and is_made(speech, made_by):
         logger.info("%s is there already", out)
@@ -50,10 +59,17 @@ def prepare_iwslt(
     stem = _stem(set_name, (src, tgt))
     texts = {lang: read_documents(folder / f"{stem}.{lang}.xml") for lang in (src, tgt)}
     _check_same_lines(folder / stem, texts)
+    _check_order(folder / "FILE_ORDER", texts[tgt])
+    chosen = {lang: dict(islice(documents.items(), max_talks)) for lang, documents in texts.items()}
     if not is_made(speech, made_by):
-        _write_speech(speech, folder, stem, set_name, list(texts[tgt]), made_by)
+        segments = _find_list(folder, set_name, (src, tgt))
+        with new_directory(speech) as new:
+            counts = _write_speech(new, segments, folder / "wavs", set_name, texts[tgt], chosen[tgt])
+            _check_cover(new, segments, least_covered)
+            write_info(new, made_by, counts=counts)
+        logger.info("%s: %s", speech, shown(counts))
     if not is_made(out, made_by):
-        _write_references(out, texts, set_name, made_by, (bounds or {}).get(set_name))
+        _write_references(out, chosen, set_name, made_by, (bounds or {}).get(set_name))
 
 
 def find_folder(source: Path, set_name: str) -> Path:
@@ -62,9 +78,8 @@ def find_folder(source: Path, set_name: str) -> Path:
     for place in places:
         if place.is_dir():
             return place
-    raise DataError(
-        f"{places[0]} is missing; download IWSLT-SLT.{set_name}.en-de.tgz and unpack it in {source}"
-    )
+    told = f"{places[0]} is missing; download IWSLT-SLT.{set_name}.en-de.tgz, of {PAGE}"
+    raise DataError(f"{told}, and unpack it in {source}")
 
 
 def list_files(source: Path, set_name: str, langs: tuple[str, str]) -> list[Path]:
@@ -73,8 +88,28 @@ def list_files(source: Path, set_name: str, langs: tuple[str, str]) -> list[Path
     folder = next((place for place in places if place.is_dir()), None)
     if folder is None:
         return places[:1]
-    stem, suffixes = _stem(set_name, langs), (*(f"{lang}.xml" for lang in langs), "yaml")
-    return [*(folder / f"{stem}.{suffix}" for suffix in suffixes), folder / "wavs"]
+    lists = [folder / name for name in name_lists(set_name, langs)]
+    found = next((path for path in lists if path.is_file()), lists[0])
+    texts = [folder / f"{_stem(set_name, langs)}.{lang}.xml" for lang in langs]
+    return [*texts, found, folder / "wavs"]
+
+
+def name_lists(set_name: str, langs: tuple[str, str]) -> list[str]:
+    """List the names that the YAML list of segments has had, in one edition or other."""
+    stems = [_stem(set_name, langs), f"IWSLT.TED.{set_name}", set_name, "test-db", f"test-db-{set_name}"]
+    return [f"{stem}.yaml" for stem in stems]
+
+
+def _find_list(folder: Path, set_name: str, langs: tuple[str, str]) -> Path:
+    """Find the only list of segments."""
+    names = name_lists(set_name, langs)
+    found = [folder / name for name in names if (folder / name).is_file()]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        told = f"{folder} has {len(found)} lists of segments: {', '.join(path.name for path in found)}"
+        raise DataError(f"{told}; keep the one that is to be used")
+    raise DataError(f"{folder} has no list of segments, {', '.join(names)}; download {PAGE} again")
 
 
 def _places(source: Path, set_name: str) -> list[Path]:
@@ -85,58 +120,20 @@ def _stem(set_name: str, langs: tuple[str, str]) -> str:
     return f"IWSLT.TED.{set_name}.{'-'.join(langs)}"
 
 
-class _Reader(HTMLParser):
-    """Read <doc docid> and <seg id> of XML or SGML, which need not be well-formed."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.documents: Documents = {}
-        self._document, self._segment = "", ""
-        self._open = False
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = dict(attrs)
-        if tag == "doc":
-            self._document = (found.get("docid") or "").strip()
-            if self.documents.setdefault(self._document, {}):
-                raise DataError(f"the document {self._document!r} comes twice; correct the file")
-        elif tag == "seg":
-            self._segment, self._open = (found.get("id") or "").strip(), True
-            lines = self.documents.get(self._document)
-            if lines is None or self._segment in lines:
-                place = f"the segment {self._segment!r} of the document {self._document!r}"
-                raise DataError(f"{place} has no document, or comes twice; correct the file")
-            lines[self._segment] = ""
-
-    def handle_data(self, data: str) -> None:
-        if self._open:
-            self.documents[self._document][self._segment] += data
-
-    def handle_endtag(self, tag: str) -> None:
-        self._open = self._open and tag != "seg"
-
-
 def read_documents(path: Path) -> Documents:
-    """Read the segments' texts, on one line each, by document and number, in the order of the file."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}; download the test set again") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: byte {error.start + 1} is not UTF-8; download it again") from error
-    reader = _Reader()
-    try:
-        reader.feed(text)
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from error
-    reader.close()
-    documents = {doc: lines for doc, lines in reader.documents.items() if lines}
-    if not documents:
-        raise DataError(f"{path} holds no <doc> with a <seg>; is it IWSLT's file of references?")
-    return {
-        doc: {number: " ".join(line.split()) for number, line in lines.items()}
-        for doc, lines in documents.items()
-    }
+    """Read the segments' texts, on one line each, by document and number, in the order of the file.
+
+    The file need not be well-formed: see `read_sgm`.
+    """
+    if not path.is_file():
+        told = f"{path} is missing; download {PAGE} again, or leave the set out of --iwslt"
+        raise DataError(f"{told}, if its archive has no references")
+    documents: Documents = {}
+    for (doc, number), line in read_sgm(str(path)).items():
+        documents.setdefault(doc, {})[number] = " ".join(line.split())
+    if "" in documents:
+        raise DataError(f"{path} has a <seg> without a <doc docid>; is it IWSLT's file of references?")
+    return documents
 
 
 def _check_same_lines(stem: Path, texts: Mapping[str, Documents]) -> None:
@@ -173,40 +170,70 @@ def _write_references(
     logger.info("%s: %s of %d talks", out, shown(counts), len(first))
 
 
+def _check_order(path: Path, documents: Documents) -> None:
+    """Compare the talks of the references with those that FILE_ORDER lists, if it is there."""
+    if not path.is_file():
+        return
+    listed = {_number(name) for name in path.read_text(encoding="utf-8").split()}
+    if listed != set(_by_number(path, documents)):
+        told = f"{path} lists {len(listed)} talks, the references have {len(documents)}, or others"
+        raise DataError(f"{told}: {', '.join(documents)}; download the test set again")
+
+
+def _by_number(where: Path, documents: Documents) -> dict[int | str, str]:
+    """Return the talks by their numbers."""
+    by_number = {_number(doc): _to_id(doc) for doc in documents}
+    if len(by_number) < len(documents):
+        raise DataError(f"{where.parent}: talks share a number: {', '.join(documents)}; rename one")
+    return by_number
+
+
 def _write_speech(
-    out: Path, folder: Path, stem: str, name: str, docs: list[str], made_by: Mapping[str, object]
-) -> None:
-    """Write the speech's tables, and utt2doc."""
-    by_number = {_number(doc): _to_id(doc) for doc in docs}
-    if len(by_number) < len(docs):
-        raise DataError(f"{folder / stem}.*.xml: talks share a number: {', '.join(docs)}; rename one")
+    new: Path, source: Path, wavs: Path, name: str, documents: Documents, chosen: Documents
+) -> Counter[str]:
+    """Write the tables of the chosen talks' speech, and utt2doc."""
+    by_number, wanted = _by_number(source, documents), set(_by_number(source, chosen).values())
     counts: Counter[str] = Counter()
     doc_of: dict[str, str] = {}
 
     def segments() -> Iterator[Segment]:
-        for start, seconds, wav, _ in read_items(folder / f"{stem}.yaml"):
+        for start, seconds, wav, _ in read_items(source):
             recording = Path(wav).stem
             doc = by_number.get(_number(recording))
             if doc is None:
-                raise DataError(f"{folder / stem}.yaml: {wav} is of no document of the references: {docs}")
+                raise DataError(f"{source}: {wav} is of no document of the references: {list(documents)}")
+            if doc not in wanted:
+                continue
             times = f"{round(start * 1000):09d}_{round((start + seconds) * 1000):09d}"
             utterance = f"{name}_{doc}_{times}"
             doc_of[utterance] = doc
             yield Segment(utterance, recording, start, start + seconds, doc, {})
 
-    with new_directory(out) as new:
-        source = folder / f"{stem}.yaml"
-        write_segments(
-            *(new, segments(), [], counts),
-            source=source,
-            find_audio=lambda recording: folder / "wavs" / f"{recording}.wav",
-        )
-        kept = [utterance for utterance, _ in read_table(new / "utt2dur")]
-        if silent := sorted(set(by_number.values()) - {doc_of[utterance] for utterance in kept}):
-            raise DataError(f"{source} has no segment of the talks {', '.join(silent)}; download it again")
-        write_table(new / "utt2doc", ((utterance, doc_of[utterance]) for utterance in kept))
-        write_info(new, made_by, counts=counts)
-    logger.info("%s: %s", out, shown(counts))
+    write_segments(
+        *(new, segments(), [], counts), source=source, find_audio=lambda recording: wavs / f"{recording}.wav"
+    )
+    if outside := counts["dropped_outside_recording"]:
+        raise DataError(f"{source}: {outside} segments are outside their recordings; download both again")
+    kept = [utterance for utterance, _ in read_table(new / "utt2dur")]
+    if silent := sorted(wanted - {doc_of[utterance] for utterance in kept}):
+        raise DataError(f"{source} has no segment of the talks {', '.join(silent)}; download it again")
+    write_table(new / "utt2doc", ((utterance, doc_of[utterance]) for utterance in kept))
+    return counts
+
+
+def _check_cover(new: Path, source: Path, least: float) -> None:
+    """Raise DataError for a recording of which too little is in segments: one of the two is another."""
+    covered: Counter[str] = Counter()
+    for _, value in read_table(new / "segments"):
+        recording, start, end = value.split()
+        covered[recording] += round(1000 * (float(end) - float(start)))
+    for recording, wav in read_table(new / "wav.scp"):
+        share = covered[recording] / 1000 / audio_info(wav).seconds
+        if share < least:
+            told = (
+                f"{source}: the segments of {recording} are {share:.0%} of its audio, wanted is {least:.0%}"
+            )
+            raise DataError(f"{told}; download both again, or set least_covered")
 
 
 def _to_id(doc: str) -> str:

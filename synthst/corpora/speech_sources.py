@@ -74,7 +74,10 @@ def _list_files(
 def _tell_remedy(name: str) -> str:
     if name in ("dev", "tst-COMMON"):
         return DOWNLOADS["mustc"]
-    return DOWNLOADS.get(name) or f"IWSLT-SLT.{name}.en-de.tgz of iwslt.org"
+    return (
+        DOWNLOADS.get(name)
+        or f"IWSLT-SLT.{name}.en-de.tgz, of {iwslt.PAGE}; leave out of --iwslt a set without references"
+    )
 
 
 def _read_settings(path: Path) -> Mapping[str, Any]:

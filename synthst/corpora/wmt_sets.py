@@ -13,7 +13,8 @@ Key = tuple[str, str]
 _SGM = re.compile(
     r"<doc\b(?P<doc>[^>]*)>|<seg\b(?P<seg>[^>]*)>(?P<text>.*?)</seg>", re.DOTALL | re.IGNORECASE
 )
-_ATTRIBUTE = re.compile(r"""([\w:]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
+_OPENED = re.compile(r"<seg\b", re.IGNORECASE)
+_ATTRIBUTE = re.compile(r"""([\w:]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
 
 
 def read_sgm_pairs(source: str, reference: str) -> Iterator[tuple[str, str]]:
@@ -28,14 +29,21 @@ def read_sgm_pairs(source: str, reference: str) -> Iterator[tuple[str, str]]:
 
 
 def read_sgm(name: str) -> dict[Key, str]:
-    """Return the texts of an SGM file by document and segment id, in its order."""
+    """Return the texts of an SGM file by document and segment id, in its order.
+
+    An & or < that is no markup stays in the text. Raises DataError for a document or segment that
+    comes twice, a segment without an end, and when there is none.
+    """
     with open_bytes(name) as file, damage_told(archive_of(name)):
         content = file.read().decode("utf-8-sig")
     segments: dict[Key, str] = {}
-    document = ""
+    document, documents = "", set[str]()
     for match in _SGM.finditer(content):
         if match["doc"] is not None:
             document = _attribute(name, match["doc"], "docid")
+            if document in documents:
+                raise DataError(f"{name} has the document {document} twice; take a file of one system only")
+            documents.add(document)
             continue
         key = (document, _attribute(name, match["seg"], "id"))
         if key in segments:
@@ -45,6 +53,8 @@ def read_sgm(name: str) -> dict[Key, str]:
         segments[key] = html.unescape(match["text"])
     if not segments:
         raise DataError(f"{name} has no <seg>; is it an SGM test set?")
+    if (opened := len(_OPENED.findall(content))) != len(segments):
+        raise DataError(f"{name}: {opened:,} <seg>, {len(segments):,} with their </seg>; download it again")
     return segments
 
 
@@ -88,9 +98,9 @@ def _segments(side: ElementTree.Element | None) -> dict[str, str]:
 
 
 def _attribute(name: str, tag: str, wanted: str) -> str:
-    for key, double, single in _ATTRIBUTE.findall(tag):
+    for key, *values in _ATTRIBUTE.findall(tag):
         if key.lower() == wanted:
-            return str(double or single)
+            return "".join(values).strip()
     raise DataError(f"{name} has a tag without {wanted}: <{tag.strip()[:60]}>; is it an SGM test set?")
 
 
