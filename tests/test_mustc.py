@@ -57,6 +57,27 @@ def test_a_line_too_few_stops_and_gives_the_counts(tmp_path: Path, name: str) ->
     assert not (tmp_path / "out").exists()
 
 
+def test_a_part_may_be_cut_down_to_its_first_segments(tmp_path: Path) -> None:
+    write_mustc(tmp_path, "dev", TALKS)
+    prepare_mustc(tmp_path, tmp_path / "dev", part="dev", max_segments={"dev": 2, "train": 1})
+    assert list(table(tmp_path / "dev", "text.de").values()) == ["Eins zwei", "Drei"]
+    assert list(table(tmp_path / "dev", "wav.scp")) == ["ted_7"]
+
+
+def test_recordings_that_are_missing_are_asked_for_early_and_late(tmp_path: Path) -> None:
+    write_europarl_st(tmp_path, [("One", "Eins")])
+    (wav,) = (tmp_path / "en/audios").iterdir()
+    wav.rename(wav.with_suffix(".m4a"))
+    with pytest.raises(DataError, match=r"183.wav is missing; download Europarl-ST .*ffmpeg -i"):
+        prepare_mustc(tmp_path, tmp_path / "out", layout="europarl_st")
+    write_mustc(tmp_path, "dev", TALKS)
+    (tmp_path / "en-de/data/dev/wav/ted_12.wav").unlink()
+    with pytest.raises(
+        DataError, match=r"ted_12.wav: the file is missing; fill in the form at https://mt.fbk"
+    ):
+        prepare_mustc(tmp_path, tmp_path / "out", part="dev")
+
+
 def test_counts_outside_the_bounds_stop(tmp_path: Path) -> None:
     write_mustc(tmp_path, "dev", TALKS)
     with pytest.raises(DataError, match=r"dev.yaml has 3 utterances, wanted are 1,400 to 1,430; is the"):

@@ -94,6 +94,13 @@ def test_a_part_of_a_corpus_that_is_missing_is_told(downloads: Path, name: str, 
         check(downloads, name)
 
 
+def test_recordings_in_another_format_are_to_be_made_wav(downloads: Path) -> None:
+    (wav,) = (downloads / "europarl_st/en/audios").glob("*.wav")
+    wav.rename(wav.with_suffix(".m4a"))
+    with pytest.raises(DataError, match=r"europarl_st: .*17.3-183.wav .*ffmpeg -i"):
+        check(downloads, "europarl_st")
+
+
 def test_what_was_made_already_needs_no_source(downloads: Path, tmp_path: Path) -> None:
     shutil.rmtree(downloads / "must_c")
     for name in ("mustc", "corpus/dev"):

@@ -174,7 +174,7 @@ def _check_order(path: Path, documents: Documents) -> None:
     """Compare the talks of the references with those that FILE_ORDER lists, if it is there."""
     if not path.is_file():
         return
-    listed = {_number(name) for name in path.read_text(encoding="utf-8").split()}
+    listed = {_number(name.removesuffix(".wav")) for name in path.read_text(encoding="utf-8").split()}
     if listed != set(_by_number(path, documents)):
         told = f"{path} lists {len(listed)} talks, the references have {len(documents)}, or others"
         raise DataError(f"{told}: {', '.join(documents)}; download the test set again")

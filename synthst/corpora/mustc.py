@@ -8,12 +8,13 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import yaml
 
+from synthst.audio import AudioError
 from synthst.corpora.segments import Segment, check_count, shown, write_segments
 from synthst.datadir import is_made, new_directory, write_info
 from synthst.errors import DataError
@@ -25,7 +26,8 @@ Layout = Literal["mustc", "st_ted", "europarl_st"]
 DOWNLOADS = {
     "mustc": "fill in the form at https://mt.fbk.eu/must-c/, download MuST-C",
     "st_ted": "download ST-TED (i13pc106.ira.uka.de/~mmueller/iwslt-corpus.zip, of IWSLT 2018)",
-    "europarl_st": "download Europarl-ST (www.mllp.upv.es/europarl-st), make its audio WAV",
+    "europarl_st": "download Europarl-ST (www.mllp.upv.es/europarl-st), make its audio WAV "
+    '(for f in *.m4a; do ffmpeg -i "$f" -ac 1 -ar 16000 "${f%.m4a}.wav"; done)',
 }
 LICENCES = {"mustc": "CC-BY-NC-ND-4.0", "st_ted": "TED's, CC-BY-NC-ND", "europarl_st": "CC-BY-NC-4.0"}
 
@@ -58,17 +60,20 @@ def prepare_mustc(
     tgt: str = "de",
     layout: Layout = "mustc",
     bounds: dict[str, list[int]] | None = None,
+    max_segments: dict[str, int] | None = None,
 ) -> None:
     """Make the speech data directory ``out`` of a part (train, dev, tst-COMMON) of MuST-C, unless there.
 
     ``source`` holds <src>-<tgt>/data/<part>/{txt/<part>.yaml, txt/<part>.<lang>, wav/}; with the layout
     st_ted parallel/<part>.{yaml,<lang>} and wav/; with europarl_st <src>/<tgt>/<part>/segments.{lst,<lang>}
     and <src>/audios/, made WAV. Line n of each file belongs to segment n; ids are
-    <layout>_<part>_<n>. ``bounds`` are the least and the most segments that a part must have, by part.
+    <layout>_<part>_<n>. ``bounds`` are the least and the most segments that a part must have, by part;
+    ``max_segments`` takes the first so many of a part.
     What `fit_segment` drops is counted. Raises DataError for files that are missing or of other lengths.
     """
     made_by: dict[str, object] = {"step": "prepare_mustc", "source": source, "part": part}
     made_by |= {"src": src, "tgt": tgt, "layout": layout, "bounds": bounds}
+    made_by |= {"max_segments": max_segments} if max_segments else {}
     if is_made(out, made_by):
         logger.info("%s is there already", out)
         return
@@ -76,14 +81,31 @@ def prepare_mustc(
     counts: Counter[str] = Counter()
     with new_directory(out) as folder:
         segments = read_segments(files, (src, tgt), f"{layout}_{part}")
-        write_segments(
-            *(folder, segments, (src, tgt), counts),
-            source=files.segments,
-            find_audio=lambda name: files.audio / f"{name}.wav",
-        )
+        _write(folder, islice(segments, (max_segments or {}).get(part)), files, (src, tgt), counts, layout)
         check_count(counts["read"], (bounds or {}).get(part), f"{files.segments}")
         write_info(folder, made_by, counts=counts, licence=LICENCES[layout])
     logger.info("%s: %s", out, shown(counts))
+
+
+def _write(
+    folder: Path,
+    segments: Iterator[Segment],
+    files: _Files,
+    langs: tuple[str, str],
+    counts: Counter[str],
+    layout: Layout,
+) -> None:
+    """Write the tables; tell where a recording that is missing comes from."""
+
+    def find_audio(name: str) -> Path:
+        return files.audio / f"{name}.wav"
+
+    try:
+        write_segments(folder, segments, langs, counts, source=files.segments, find_audio=find_audio)
+    except AudioError as error:
+        if error.reason != "missing":
+            raise
+        raise DataError(f"{str(error).partition(';')[0]}; {DOWNLOADS[layout]} and unpack it") from error
 
 
 def find_files(source: Path, part: str, langs: tuple[str, str], layout: Layout) -> _Files:
@@ -94,9 +116,12 @@ def find_files(source: Path, part: str, langs: tuple[str, str], layout: Layout) 
 
 
 def list_files(source: Path, part: str, langs: tuple[str, str], layout: Layout) -> list[Path]:
-    """List the files, and the folder of recordings, that a part has to have."""
+    """List the files, the folder of recordings, and the first of these, that a part has to have."""
     files = name_files(source, part, langs, layout)
-    return [files.segments, *files.lines, files.audio]
+    listed = [files.segments, *files.lines, files.audio]
+    if files.segments.is_file() and files.audio.is_dir():
+        listed += [files.audio / _file_name(item.wav) for item in islice(_read_list(files.segments), 1)]
+    return listed
 
 
 def name_files(source: Path, part: str, langs: tuple[str, str], layout: Layout) -> _Files:
@@ -122,14 +147,13 @@ def read_segments(files: _Files, langs: Sequence[str], prefix: str) -> Iterator[
     """
     src_lines, tgt_lines = map(_read_lines, files.lines)
     counts = [0, 0, 0]
-    read = read_items if files.segments.suffix == ".yaml" else read_list
-    rows = zip_longest(read(files.segments), src_lines, tgt_lines)
+    rows = zip_longest(_read_list(files.segments), src_lines, tgt_lines)
     for number, (item, src, tgt) in enumerate(rows, 1):
         found = (item is not None, src is not None, tgt is not None)
         counts = [count + there for count, there in zip(counts, found, strict=True)]
         if item is not None and src is not None and tgt is not None:
             texts = dict(zip(langs, (src, tgt), strict=True))
-            recording = Path(item.wav).name.removesuffix(".wav")
+            recording = _file_name(item.wav).removesuffix(".wav")
             end = item.start + item.seconds
             speaker = item.speaker or recording
             yield Segment(f"{prefix}_{number:07d}", recording, item.start, end, speaker, texts)
@@ -138,6 +162,15 @@ def read_segments(files: _Files, langs: Sequence[str], prefix: str) -> Iterator[
             f"{path} {count:,}" for path, count in zip((files.segments, *files.lines), counts, strict=True)
         )
         raise DataError(f"segments and lines do not match in number: {told}; download the corpus again")
+
+
+def _read_list(path: Path) -> Iterator[Item]:
+    return read_items(path) if path.suffix == ".yaml" else read_list(path)
+
+
+def _file_name(wav: str) -> str:
+    """Name the file of a recording, which lists give with a path, or without an ending."""
+    return f"{Path(wav).name.removesuffix('.wav')}.wav"
 
 
 def read_items(path: Path) -> Iterator[Item]:
