@@ -6,7 +6,7 @@ import pytest
 from toy_asr import write_tedlium
 from toy_dump import table
 
-from synthst.corpora.tedlium import prepare_tedlium
+from synthst.corpora.tedlium import clean_transcript, prepare_tedlium
 from synthst.errors import DataError
 from synthst.info import read_info
 from synthst.speechdir import check_speech
@@ -23,6 +23,40 @@ def test_sphere_files_are_read_and_what_is_not_transcribed_is_left_out(tmp_path:
     }
     assert read_info(out)["counts"] == {"untranscribed": 1, "read": 2, "kept": 2}
     assert check_speech(out, rate=16_000).good == 2
+
+
+def test_noises_are_no_words_and_segments_that_lack_a_word_are_dropped(tmp_path: Path) -> None:
+    write_tedlium(
+        tmp_path, "train", ["It's {NOISE} so good. [NOISE]", "The <unk> isn't here.", "{SMACK} {COUGH}"]
+    )
+    stm = (tmp_path / "legacy/train/stm/AlGore_2009.stm").read_text(encoding="utf-8")
+    assert "> it 's {NOISE} so good [NOISE]\n" in stm and "> the <unk> isn 't here\n" in stm
+    out = tmp_path / "out"
+    prepare_tedlium(tmp_path, out, bounds={"train": [3, 3]})
+    assert table(out, "text.en") == {"AlGore_2009-1": "it's so good"}
+    counts = {"untranscribed": 1, "read": 3, "dropped_unknown_word": 1, "dropped_no_text_en": 1, "kept": 1}
+    assert read_info(out)["counts"] == counts
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (
+            "i don 't know they 're we 've i 'm she 'd we 'll it 's",
+            "i don't know they're we've i'm she'd we'll it's",
+        ),
+        ("for(2) <sil> this {BREATH} project", "for this project"),
+        ("in the '60s the students ' work 'tis", "in the '60s the students ' work 'tis"),
+    ],
+)
+def test_suffixes_are_joined_to_their_words(text: str, wanted: str) -> None:
+    assert clean_transcript(text) == wanted
+
+
+def test_the_first_segments_may_do(tmp_path: Path) -> None:
+    write_tedlium(tmp_path, "train", ["Hello", "There"])
+    prepare_tedlium(tmp_path, tmp_path / "out", max_segments=1)
+    assert list(table(tmp_path / "out", "text.en").values()) == ["hello"]
 
 
 def test_a_line_of_another_form_and_a_missing_corpus_stop(tmp_path: Path) -> None:

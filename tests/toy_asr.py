@@ -61,16 +61,25 @@ def write_librispeech(folder: Path, part: str, sentences: Sequence[str]) -> None
 
 
 def write_tedlium(folder: Path, part: str, sentences: Sequence[str]) -> None:
-    """Write <folder>/legacy/<part>/{sph,stm} of one talk: NIST sphere, and segments in lower case."""
+    """Write <folder>/legacy/<part>/{sph,stm} of one talk: NIST sphere, and segments in lower case.
+
+    Besides letters a sentence may hold marks: ``it's <unk>`` is written as the corpus does, ``it 's <unk>``.
+    """
     base = folder / "legacy" / part
     (base / "sph").mkdir(parents=True)
     (base / "stm").mkdir()
     talk, label = "AlGore_2009", "<o,f0,male>"
     spoken, samples = speak([(sentence, "") for sentence in sentences])
     soundfile.write(base / f"sph/{talk}.sph", samples, RATE, format="NIST", subtype="PCM_16")
-    rows = [f"{talk} 1 {talk} {one.start} {one.end} {label} {letters(one.src).lower()}\n" for one in spoken]
-    gap = f"{talk} 1 {talk} 0 {spoken[0].start} {label} ignore_time_segment_in_scoring\n"
+    rows = [f"{talk} 1 {talk} {one.start} {one.end} {label} {_transcribe(one.src)}\n" for one in spoken]
+    gap = f"{talk} 1 inter_segment_gap 0 {spoken[0].start} <o,,unknown> ignore_time_segment_in_scoring\n"
     (base / f"stm/{talk}.stm").write_text(gap + "".join(rows), encoding="utf-8")
+
+
+def _transcribe(sentence: str) -> str:
+    """Write a sentence as TED-LIUM does: marks stay, other words are in lower case, suffixes apart."""
+    words = (word if word[0] in "<[{" else letters(word, "'").lower() for word in sentence.split())
+    return " ".join(words).replace("'", " '")
 
 
 def write_voxpopuli(folder: Path, sentences: Sequence[str], *, audio: str = "original") -> None:
@@ -95,6 +104,6 @@ def write_voxpopuli(folder: Path, sentences: Sequence[str], *, audio: str = "ori
         file.write("".join(f"{line}\n" for line in rows))
 
 
-def letters(text: str) -> str:
-    """Return the text without punctuation."""
-    return "".join(character for character in text if character.isalpha() or character == " ")
+def letters(text: str, more: str = "") -> str:
+    """Return the text without punctuation, but for ``more`` characters."""
+    return "".join(character for character in text if character.isalpha() or character in f" {more}")
