@@ -53,6 +53,14 @@ def test_voxpopuli_may_lie_in_the_folder_of_its_language(tmp_path: Path) -> None
     assert table(out, "wav.scp") == {"20090112-0900-PLENARY-3": str(audio)}
 
 
+def test_a_part_of_the_utterances_may_do(tmp_path: Path) -> None:
+    write_librispeech(tmp_path, "dev-clean", SENTENCES)
+    for name, size in (("one", 1), ("both", 9)):
+        prepare_asr(tmp_path, tmp_path / name, corpus="librispeech", parts=["dev-clean"], max_segments=size)
+    assert len(table(tmp_path / "one", "text.en")) == 1
+    assert len(table(tmp_path / "both", "text.en")) == 2
+
+
 def test_a_count_outside_its_bounds_stops(tmp_path: Path) -> None:
     write_librispeech(tmp_path, "dev-clean", SENTENCES)
     with pytest.raises(DataError, match=r"librispeech dev-clean has 2 utterances, wanted are 2,703 to 2,703"):

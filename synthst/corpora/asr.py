@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from synthst.corpora.lhotse import import_lhotse
 from synthst.corpora.segments import check_count
-from synthst.datadir import combine_datadirs, kept_rows, new_directory, write_info
+from synthst.datadir import combine_datadirs, kept_rows, new_directory, subset_datadir, write_info
 from synthst.errors import ConfigError, DataError
 from synthst.info import is_made
 
@@ -46,6 +46,7 @@ def prepare_asr(
     text_field: str = "text",
     bounds: dict[str, list[int]] | None = None,
     jobs: int = 1,
+    max_segments: int | None = None,
 ) -> None:
     """Make the speech data directory ``out`` of all ``parts`` of a corpus, unless it is there.
 
@@ -55,15 +56,11 @@ def prepare_asr(
     Manifests go to ``out``_manifests, parts to ``out``_<part>.
     ``text_field`` is the manifests': orig_text is VoxPopuli's with case and punctuation.
     ``bounds`` are the least and the most utterances, by part; ``jobs`` are lhotse's threads.
+    ``max_segments`` are chosen by a hash of their ids, out of all, which go to ``out``_all.
     """
     _check(source, corpus, parts, lang)
     manifests = out.with_name(f"{out.name}_manifests")
-    made_by: dict[str, object] = {"step": "prepare_asr", "corpus": corpus, "source": source}
-    made_by |= {"parts": parts, "lang": lang}
-    if not is_made(manifests, made_by):
-        with new_directory(manifests) as folder:
-            _run_recipe(source, folder, corpus, parts, lang, jobs)
-            write_info(folder, made_by, parents=[source])
+    _write_manifests(source, manifests, corpus, parts, lang, jobs)
     directories = [out.with_name(f"{out.name}_{part}") for part in parts]
     for part, directory in zip(parts, directories, strict=True):
         recordings, supervisions = (_find(manifests, kind, part) for kind in ("recordings", "supervisions"))
@@ -75,7 +72,10 @@ def prepare_asr(
             licence=CORPORA[corpus].licence,
         )
         check_count(kept_rows(directory), (bounds or {}).get(part), f"{corpus} {part}")
-    combine_datadirs(directories, out)
+    whole = out if max_segments is None else out.with_name(f"{out.name}_all")
+    combine_datadirs(directories, whole)
+    if max_segments is not None:
+        subset_datadir(whole, out, size=min(max_segments, kept_rows(whole)))
 
 
 def _check(source: Path, corpus: str, parts: Sequence[str], lang: str) -> None:
@@ -95,6 +95,18 @@ def list_places(source: Path, corpus: str, parts: Sequence[str], lang: str) -> l
         places = [source / place.format(part=part, lang=lang) for place in CORPORA[corpus].places]
         found.append(next((place for place in places if place.is_dir()), places[0]))
     return list(dict.fromkeys(found))
+
+
+def _write_manifests(
+    source: Path, manifests: Path, corpus: str, parts: Sequence[str], lang: str, jobs: int
+) -> None:
+    """Write lhotse's manifests of the parts, unless they are there."""
+    made_by: dict[str, object] = {"step": "prepare_asr", "corpus": corpus, "source": source}
+    made_by |= {"parts": parts, "lang": lang}
+    if not is_made(manifests, made_by):
+        with new_directory(manifests) as folder:
+            _run_recipe(source, folder, corpus, parts, lang, jobs)
+            write_info(folder, made_by, parents=[source])
 
 
 def _run_recipe(source: Path, out: Path, corpus: str, parts: Sequence[str], lang: str, jobs: int) -> None:

@@ -48,9 +48,8 @@ def prepare_iwslt(
     files that are missing, texts with other lines, talks without speech or references, segments outside
     their recording, and a talk of which the segments are less than the share ``least_covered``.
     """
-    made_by: dict[str, object] = {"step": "prepare_iwslt", "source": source, "set": set_name}
-    made_by |= {"src": src, "tgt": tgt, "bounds": bounds, "least_covered": least_covered}
-    made_by |= {"max_talks": max_talks}
+    made_by: dict[str, object] = {"step": "prepare_iwslt", "source": source, "set": set_name, "src": src}
+    made_by |= {"tgt": tgt, "bounds": bounds, "least_covered": least_covered, "max_talks": max_talks}
     speech = out.with_name(f"{out.name}{SEGMENTS}")
     if is_made(out, made_by) and is_made(speech, made_by):
         logger.info("%s is there already", out)
@@ -67,7 +66,6 @@ def prepare_iwslt(
             counts = _write_speech(new, segments, folder / "wavs", set_name, texts[tgt], chosen[tgt])
             _check_cover(new, segments, least_covered)
             write_info(new, made_by, counts=counts)
-        logger.info("%s: %s", speech, shown(counts))
     if not is_made(out, made_by):
         _write_references(out, chosen, set_name, made_by, (bounds or {}).get(set_name))
 
@@ -218,6 +216,7 @@ def _write_speech(
     if silent := sorted(wanted - {doc_of[utterance] for utterance in kept}):
         raise DataError(f"{source} has no segment of the talks {', '.join(silent)}; download it again")
     write_table(new / "utt2doc", ((utterance, doc_of[utterance]) for utterance in kept))
+    logger.info("%s: %s", source, shown(counts))
     return counts
 
 

@@ -14,7 +14,7 @@
 #   --mt none         what the decoder begins as: none | own (stage 8 trains a text student on the same targets) | espnet:DIR
 #   --restore yes     give transcripts of ASR-only speech case and punctuation before they are translated: yes | no
 #   --decode beam4    how they search: conf/decode_<name>.yaml and decode_st_<name>.yaml at the repository's top
-#   --preset full     full (the paper's, for GPUs) | mini (to try the recipe on a few talks)
+#   --preset full     full (the paper's, for GPUs) | mini (to try the recipe on a little of each corpus, with --student 6x3)
 #   --conf DIR (by default conf/<preset>)   --ngpu 0   --seed N (of the student)   --workdir . (for what it writes)
 # Stages: 1 prepare data, 2 teacher, 3 decode the sources, 4 replace targets, 5 expand with ASR-only speech, 6 tokens and
 #   audio, 7 recogniser, 8 train the student, 10 decode the test sets, 11 score, 12 entropy, 13 pack the student (9: nothing here)
