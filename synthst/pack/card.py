@@ -13,6 +13,7 @@ from synthst.pack.lineage import Origin
 from synthst.pack.names import find_paths, name_corpus, name_teacher_place, shorten_paths, with_short_paths
 from synthst.pack.scores import TEACHER, Scores
 from synthst.pack.usage import SPEECH_RATE, fenced, show_speech_usage, show_text_usage
+from synthst.pack.writers import Writer, describe_no_teacher
 from synthst.score import MetricScore
 
 TASKS = {"mt": "text translation", "st": "speech translation", "asr": "speech recognition"}
@@ -46,6 +47,7 @@ class Card:
     train: Mapping[str, Any]
     origins: Sequence[Origin]
     teachers: Sequence[Taught]
+    writer: Writer
     licences: Sequence[Licence]
     scores: Scores
     rivals: Mapping[str, Scores]
@@ -73,7 +75,8 @@ def write_card(card: Card) -> str:
         _usage(card),
         describe_limits(
             *(card.task, card.origins),
-            is_taught=bool(card.teachers),
+            writer=card.writer,
+            label=card.train.get("targets"),
             is_scored=bool(card.scores),
             cut_off=card.cut_off,
         ),
@@ -83,7 +86,7 @@ def write_card(card: Card) -> str:
         "Each line is a set of sentences and the command that made it, the last step first.\n",
         _data(card.origins, short),
         "## Teacher\n",
-        "\n".join(teachers) or "None: it learnt from human references.\n",
+        "\n".join(teachers) or describe_no_teacher(card.writer),
         "## Licences\n",
         _licences(card),
         "## Settings\n",

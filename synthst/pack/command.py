@@ -10,9 +10,10 @@ from typing import Any
 from synthst.errors import DataError
 from synthst.pack.card import Card, Taught, write_card
 from synthst.pack.licences import Known, find_corpus_licences, find_teacher_licence, read_licences
-from synthst.pack.lineage import Origin, find_teachers, teacher_folder, trace_model
+from synthst.pack.lineage import Origin, find_teachers, teacher_folder, trace_model, trace_targets
 from synthst.pack.names import shorten_paths
 from synthst.pack.scores import count_cut_off, read_rivals, read_scores
+from synthst.pack.writers import find_writer
 from synthst.packfile import unpack as unpack_file
 from synthst.packfile import write_packfile
 from synthst.report.rows import read_json
@@ -91,6 +92,7 @@ def make_card(model: Path, train: dict[str, Any], known: Known, licence: str | N
         train=train,
         origins=origins,
         teachers=teachers,
+        writer=find_writer(trace_targets(model), train.get("targets"), is_taught=bool(teachers)),
         licences=find_corpus_licences(corpora, known),
         scores=scores,
         rivals=read_rivals(model, train, [place for origin in taught if (place := teacher_folder(origin))]),

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from synthst.pack.lineage import Origin
 from synthst.pack.names import name_corpus
+from synthst.pack.writers import Writer, describe_writer
 from synthst.teacher.protocol import SearchSettings
 
 SPOKEN = "speak_datadir"
@@ -13,14 +14,15 @@ def describe_limits(
     task: str,
     origins: Sequence[Origin],
     *,
-    is_taught: bool,
+    writer: Writer,
+    label: str | None,
     is_scored: bool,
     cut_off: Mapping[str, tuple[int, int]],
 ) -> str:
     """Return the section on intended use and limitations; ``origins`` are what the model learnt from."""
     facts = [
         *_domain(task, origins),
-        *_targets(task, is_taught),
+        describe_writer(writer, task, label),
         *_judgement(task, is_scored),
         *_lengths(task, origins, cut_off),
     ]
@@ -37,13 +39,6 @@ def _domain(task: str, origins: Sequence[Origin]) -> Iterator[str]:
     if task != "mt" and spoken:
         longest = f"{max(map(float, spoken)):g} seconds"
         yield f"It learnt from synthetic speech, read by the program espeak-ng, of at most {longest} each."
-
-
-def _targets(task: str, is_taught: bool) -> Iterator[str]:
-    if is_taught:
-        yield "It learnt from translations that a teacher model wrote, with that model's errors."
-    elif task != "asr":
-        yield "It learnt from human translations only."
 
 
 def _judgement(task: str, is_scored: bool) -> Iterator[str]:

@@ -45,6 +45,11 @@ def trace_model(model: Path) -> list[Origin]:
     return origins
 
 
+def trace_targets(model: Path) -> list[Origin]:
+    """Return what the targets of a finished model come from: not its audio, nor its recogniser."""
+    return trace_directories(list(_training_data(model, only_targets=True)))
+
+
 def trace_directories(start: list[Path]) -> list[Origin]:
     """Return ``start`` and all that they come from, nearest first, each directory once."""
     waiting, origins = deque(start), dict[Path, Origin]()
@@ -75,28 +80,34 @@ def teacher_folder(origin: Origin) -> Path | None:
     return folder
 
 
-def _training_data(model: Path) -> Iterator[Path]:
+def _training_data(model: Path, *, only_targets: bool = False) -> Iterator[Path]:
     """Yield what a finished model was trained on, and the same of the models whose weights it began with."""
-    yield from _data_of(read_json(model / "train.json").get("settings"))
-    for part in _mapping(read_json(model / "init.json").get("parts")).values():
+    settings = _mapping(read_json(model / "train.json").get("settings"))
+    skipped = ("valid", "audio") if only_targets else ("valid",)
+    yield from _data_of(settings, skipped)
+    # a translator of speech begins with a recogniser's encoder, and with the scale of its features
+    borrowed = ("encoder", "normalize") if only_targets and settings.get("task") == "st" else ()
+    for name, part in _mapping(read_json(model / "init.json").get("parts")).items():
+        if name in borrowed:
+            continue
         weights = Path(str(_mapping(part).get("path")))
         if (weights.parent / "train.json").is_file():
-            yield from _training_data(weights.parent)
+            yield from _training_data(weights.parent, only_targets=only_targets)
         else:
             yield weights
 
 
-def _data_of(settings: object) -> Iterator[Path]:
-    """Yield the data directories of tokens and audio in a training's settings, but for validation."""
+def _data_of(settings: object, skipped: tuple[str, ...]) -> Iterator[Path]:
+    """Yield the data directories of tokens and audio in a training's settings, but for ``skipped`` keys."""
     if isinstance(settings, list):
         for one in settings:
-            yield from _data_of(one)
+            yield from _data_of(one, skipped)
     elif data := _mapping(_mapping(settings).get("made_by")).get("data"):
         yield Path(str(data))
     else:
         for key, value in _mapping(settings).items():
-            if not key.startswith("valid"):
-                yield from _data_of(value)
+            if not key.startswith(skipped):
+                yield from _data_of(value, skipped)
 
 
 def _read_origin(path: Path) -> tuple[Origin, list[Path]]:
