@@ -1,6 +1,7 @@
 """A packed model: it translates as its directory does, and its card says what it was made of."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from synthst.pack.licences import NOT_STATED, find_corpus_licences
 from synthst.pack.lineage import find_teachers, teacher_folder, trace_directories, trace_model
 from synthst.pack.scores import read_scores
 from synthst.packfile import read_manifest, unpack
+from synthst.report.results import report_results
 from synthst.score import score_system
 from synthst.tables import read_table
 from synthst.targets.filter import filter_datadir
@@ -165,8 +167,12 @@ def test_the_card_has_scores_teacher_filters_and_results(
     decoded.parent.mkdir()
     decoded.write_bytes(text_path(synthetic, "de").read_bytes())
     score_system(decoded, text_path(synthetic, "de"), decoded.with_name("scores.json"), tgt="de")
-    results = tmp_path / "RESULTS.md"
-    results.write_text("# Results\n", encoding="utf-8")
+    shutil.copytree(synthetic, tmp_path / "data/test")
+    results, named = (
+        tmp_path / "RESULTS.md",
+        {"src": "en", "tgt": "de", "title": "A toy", "command": "./run.sh"},
+    )
+    report_results([copy], data=tmp_path / "data", test_sets=["test"], out=results, **named)
 
     pack(copy, tmp_path / "pack.zip", results=results, licences=LICENCES)
     unpack(tmp_path / "pack.zip", tmp_path / "out")
@@ -176,7 +182,7 @@ def test_the_card_has_scores_teacher_filters_and_results(
     assert "| hf:facebook/nllb-200-3.3B | CC-BY-NC-4.0 |" in card
     assert "kept 2, dropped_overlap 1" in card and '"name": "overlap"' in card
     assert "| LibreOffice's help texts, en | MPL-2.0 |" in card and NOT_STATED not in card.split("| of |")[1]
-    assert (tmp_path / "out/RESULTS.md").read_text(encoding="utf-8") == "# Results\n"
+    assert "\n## A toy\n" in (tmp_path / "out/RESULTS.md").read_text(encoding="utf-8")
     lineage = json.loads((tmp_path / "out/lineage.json").read_text(encoding="utf-8"))
     assert [origin["step"] for origin in lineage["origins"]][0] == read_info(synthetic)["made_by"]["step"]  # type: ignore[index]
 

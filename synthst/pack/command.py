@@ -12,6 +12,7 @@ from synthst.pack.card import Card, Taught, write_card
 from synthst.pack.licences import Known, find_corpus_licences, find_teacher_licence, read_licences
 from synthst.pack.lineage import Origin, find_teachers, teacher_folder, trace_model, trace_targets
 from synthst.pack.names import shorten_paths
+from synthst.pack.results import select_results
 from synthst.pack.scores import count_cut_off, read_rivals, read_scores
 from synthst.pack.writers import find_writer
 from synthst.packfile import unpack as unpack_file
@@ -35,18 +36,17 @@ def pack(
 ) -> None:
     """Write the trained model in the directory ``model`` into the one file ``out``, to be shared and loaded.
 
-    It holds config, weights, tokenisers, train.json, ``results`` (RESULTS.md), lineage.json, and README.md, a
-    model card: training data with what was kept and dropped, the teacher's identity and search, licences
-    (``licences`` is a file like conf/licences.yaml, ``licence`` the model's own), filters and scores.
+    It holds config, weights, tokenisers, train.json, the sections of ``results`` (RESULTS.md) with this
+    model's scores, lineage.json, and README.md, a model card: training data with what was kept and dropped,
+    the teacher's identity and search, licences, filters and scores. ``licences`` is a file like
+    conf/licences.yaml, ``licence`` the model's own.
     `synthst translate --model FILE` and `load_model` take the file as they take the directory. A pack of an
     earlier state is replaced. Raises DataError when the training is not finished.
     """
     train = read_train(model)
     files: dict[str, Path | str] = {name: model / name for name in FILES if (model / name).is_file()}
     if results is not None:
-        if not results.is_file():
-            raise DataError(f"{results} is not there; run stage 11 first, or leave --results out")
-        files["RESULTS.md"] = results
+        files["RESULTS.md"] = select_results(results, model)
     card = make_card(model, train, read_licences(licences), licence)
     files["README.md"] = write_card(card)
     files["lineage.json"] = json.dumps(describe_lineage(card), indent=1, ensure_ascii=False, default=str)

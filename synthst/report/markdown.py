@@ -32,6 +32,14 @@ def write_section(out: Path, key: str, body: str) -> None:
         file.write(after.encode())
 
 
+def read_section(path: Path, key: str) -> str:
+    """Return the body of a section that `write_section` wrote, "" if there is none; DataError as there."""
+    text = path.read_bytes().decode()
+    begin, end = f"<!-- synthst: {key} -->", f"<!-- /synthst: {key} -->"
+    span = _find_section(text, begin, end, path)
+    return text[span[0] + len(begin) : span[1] - len(end)].strip() if span else ""
+
+
 def fenced(text: str) -> str:
     """Return ``text`` as a block in which nothing is markup."""
     longest = max(map(len, re.findall(r"`+", text)), default=0)
