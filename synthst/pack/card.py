@@ -10,7 +10,7 @@ from synthst.pack.directions import find_directions, list_languages, list_tags
 from synthst.pack.licences import NOT_STATED, Licence
 from synthst.pack.limits import describe_limits
 from synthst.pack.lineage import Origin
-from synthst.pack.names import find_paths, name_corpus, name_teacher_place, shorten_paths, with_short_paths
+from synthst.pack.names import name_corpus, name_teacher_place, with_short_paths
 from synthst.pack.scores import TEACHER, Scores
 from synthst.pack.usage import SPEECH_RATE, fenced, show_speech_usage, show_text_usage
 from synthst.pack.writers import Writer, describe_no_teacher
@@ -54,6 +54,8 @@ class Card:
     cut_off: Mapping[str, tuple[int, int]]
     notes: Sequence[str]
     versions: Mapping[str, str]
+    short: Mapping[str, str]
+    """What is told instead of a path on the maker's machine, by that path."""
 
     @property
     def directions(self) -> list[tuple[str, str]]:
@@ -63,7 +65,7 @@ class Card:
 
 def write_card(card: Card) -> str:
     """Return the card in Markdown, with the front matter that the hub of Hugging Face reads."""
-    short, known = _short_paths(card), {origin.path for origin in card.origins}
+    short, known = card.short, {origin.path for origin in card.origins}
     teachers = []
     for taught in card.teachers:
         teachers.append(_teacher(taught, short, known))
@@ -148,14 +150,6 @@ def _scores(card: Card) -> str:
 def _same_metric(metrics: Sequence[MetricScore], wanted: MetricScore) -> str:
     found = (one for one in metrics if (one.name, one.signature) == (wanted.name, wanted.signature))
     return next((f"{one.score:.1f}" for one in found), "-")
-
-
-def _short_paths(card: Card) -> dict[str, str]:
-    origins = [*card.origins, *(one for taught in card.teachers for one in taught.data)]
-    named = find_paths(
-        [[one.options for one in origins], [dict(taught.identity) for taught in card.teachers]]
-    )
-    return shorten_paths({origin.path for origin in origins} | named)
 
 
 def _data(origins: Sequence[Origin], short: Mapping[str, str]) -> str:

@@ -11,7 +11,8 @@ from synthst.errors import DataError
 from synthst.pack.card import Card, Taught, write_card
 from synthst.pack.licences import Known, find_corpus_licences, find_teacher_licence, read_licences
 from synthst.pack.lineage import Origin, find_teachers, teacher_folder, trace_model, trace_targets
-from synthst.pack.names import shorten_paths
+from synthst.pack.names import find_paths, shorten_paths, with_short_paths
+from synthst.pack.portable import read_portable, write_portable
 from synthst.pack.results import select_results
 from synthst.pack.scores import count_cut_off, read_rivals, read_scores
 from synthst.pack.writers import find_writer
@@ -48,8 +49,10 @@ def pack(
     if results is not None:
         files["RESULTS.md"] = select_results(results, model)
     card = make_card(model, train, read_licences(licences), licence)
+    files |= write_portable(model, card.short)
     files["README.md"] = write_card(card)
-    files["lineage.json"] = json.dumps(describe_lineage(card), indent=1, ensure_ascii=False, default=str)
+    lineage = with_short_paths(describe_lineage(card), card.short)
+    files["lineage.json"] = json.dumps(lineage, indent=1, ensure_ascii=False, default=str)
     about = {"name": card.name, "task": card.task, "src": card.src, "tgt": card.tgt}
     if write_packfile(out, files, {**about, "versions": card.versions}):
         logger.info("%s: %s, %.1f MB", out, card.name, out.stat().st_size / 1e6)
@@ -99,7 +102,14 @@ def make_card(model: Path, train: dict[str, Any], known: Known, licence: str | N
         cut_off=count_cut_off(model),
         notes=[*notes, *_lost(origins)],
         versions=dict(describe_versions()),
+        short=_shorten(model, [*origins, *ours], teachers),
     )
+
+
+def _shorten(model: Path, origins: Sequence[Origin], teachers: Sequence[Taught]) -> dict[str, str]:
+    """Return the names of all directories that the pack's files name, by their paths."""
+    told = [[one.options for one in origins], [dict(one.identity) for one in teachers], read_portable(model)]
+    return shorten_paths({origin.path for origin in origins} | find_paths(told))
 
 
 def describe_teacher(origin: Origin, known: Known) -> Taught:

@@ -2,9 +2,10 @@
 
 import logging
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from synthst.errors import DataError
 from synthst.info import info_path, read_info
@@ -12,6 +13,7 @@ from synthst.report.rows import read_json
 
 logger = logging.getLogger(__name__)
 
+LINEAGE = "lineage.json"  # of a model that was packed: what its lineage was at its maker's
 WEIGHTS = "weights made elsewhere"
 READ_FILES = ("import_lhotse", "import_pairs")  # steps whose parents are files: the directory is the corpus
 DATA_KEYS = ("data", "base", "extra", "texts")  # of made_by, where info.json names no parents
@@ -50,11 +52,17 @@ def trace_targets(model: Path) -> list[Origin]:
     return trace_directories(list(_training_data(model, only_targets=True)))
 
 
-def trace_directories(start: list[Path]) -> list[Origin]:
-    """Return ``start`` and all that they come from, nearest first, each directory once."""
+def trace_directories(start: Sequence[Path | Origin]) -> list[Origin]:
+    """Return ``start`` and all that they come from, nearest first, each directory once.
+
+    An Origin among them is taken as it is: nothing is looked for at its path.
+    """
     waiting, origins = deque(start), dict[Path, Origin]()
     while waiting:
         path = waiting.popleft()
+        if isinstance(path, Origin):
+            origins.setdefault(path.path, path)
+            continue
         if path in origins or (path / "manifest.json").is_file():  # a translation store is its teacher's
             continue
         origins[path], parents = _read_origin(path)
@@ -80,8 +88,14 @@ def teacher_folder(origin: Origin) -> Path | None:
     return folder
 
 
-def _training_data(model: Path, *, only_targets: bool = False) -> Iterator[Path]:
-    """Yield what a finished model was trained on, and the same of the models whose weights it began with."""
+def _training_data(model: Path, *, only_targets: bool = False) -> Iterator[Path | Origin]:
+    """Yield what a finished model was trained on, and the same of the models whose weights it began with.
+
+    Of a model that was unpacked it is what lineage.json says: the paths are those of another machine.
+    """
+    if recorded := _sequence(read_json(model / LINEAGE).get("origins")):
+        yield from (_recorded(_mapping(one)) for one in recorded)
+        return
     settings = _mapping(read_json(model / "train.json").get("settings"))
     skipped = ("valid", "audio") if only_targets else ("valid",)
     yield from _data_of(settings, skipped)
@@ -108,6 +122,14 @@ def _data_of(settings: object, skipped: tuple[str, ...]) -> Iterator[Path]:
         for key, value in _mapping(settings).items():
             if not key.startswith(skipped):
                 yield from _data_of(value, skipped)
+
+
+def _recorded(origin: Mapping[str, Any]) -> Origin:
+    """Return an origin of lineage.json; raises DataError when it is none."""
+    try:
+        return Origin(**{**origin, "path": Path(origin["path"])})
+    except (KeyError, TypeError) as error:
+        raise DataError(f"{LINEAGE} cannot be read ({error!r}); unpack the model again") from error
 
 
 def _read_origin(path: Path) -> tuple[Origin, list[Path]]:

@@ -1,5 +1,6 @@
 """What corpora and directories are called in a card: as a reader knows them, without the maker's folders."""
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePath
 
@@ -51,9 +52,10 @@ def shorten_paths(paths: Iterable[Path]) -> dict[str, str]:
 
 
 def find_paths(value: object) -> set[Path]:
-    """Return the absolute paths in an option's value, at any depth."""
+    """Return the absolute paths in an option's value, PATH or KIND:PATH, at any depth."""
     if isinstance(value, str | PurePath):
-        return {Path(value)} if str(value).startswith("/") else set()
+        _, path = _split_kind(str(value))
+        return {Path(path)} if path.startswith("/") else set()
     if isinstance(value, Mapping):
         value = list(value.values())
     return set().union(*map(find_paths, value)) if isinstance(value, list | tuple) else set()
@@ -62,7 +64,8 @@ def find_paths(value: object) -> set[Path]:
 def with_short_paths(value: object, short: Mapping[str, str]) -> object:
     """Return an option's value with every path that ``short`` has replaced, at any depth."""
     if isinstance(value, str | PurePath):
-        return short.get(str(value), str(value))
+        kind, path = _split_kind(str(value))
+        return short.get(str(value)) or kind + short.get(path, path)
     if isinstance(value, Mapping):
         return {key: with_short_paths(one, short) for key, one in value.items()}
     if isinstance(value, list | tuple):
@@ -76,3 +79,9 @@ def name_teacher_place(name: str) -> str:
     if not place.startswith(("/", ".", "~")):
         return name
     return f"{kind}{separator}{'/'.join(Path(place).parts[-2:]).lstrip('/.')}"
+
+
+def _split_kind(text: str) -> tuple[str, str]:
+    """Return KIND: and the absolute path of a text KIND:PATH, "" and the text for any other."""
+    found = re.fullmatch(r"([a-z][a-z0-9]*:)(/[^/].*)", text, re.DOTALL)
+    return (found[1], found[2]) if found else ("", text)

@@ -1,5 +1,6 @@
 """Take from RESULTS.md the sections with one model's scores, and leave those of other models and pairs."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from synthst.report.rows import read_json
 from synthst.testsets import decoded_path
 
 RECORD = "results.json"
+_PATH = re.compile(r"(?<![^\s='\",:\[])/[^\s'\",\]]+")
+"""An absolute path in a command."""
 
 
 def select_results(results: Path, model: Path) -> str:
@@ -27,7 +30,8 @@ def select_results(results: Path, model: Path) -> str:
     keys = [
         key for key, one in record.items() if any(_is_of(row, model, scores, places) for row in one["rows"])
     ]
-    sections = [section for key in keys if (section := read_section(results, key))]
+    found = {key: section for key in keys if (section := read_section(results, key))}
+    sections = [_without_folders(section, record[key]["command"]) for key, section in found.items()]
     if not sections:
         raise DataError(
             f"{results} has no section with the scores of {model} as they are now; run stage 11 with this "
@@ -43,3 +47,9 @@ def _is_of(row: Mapping[str, Any], model: Path, scores: Scores, places: Sequence
         return False
     name = decoded_path(model, row["test_set"]).name.removeprefix("decode_")
     return any(one.name == "BLEU" and abs(one.score - row["bleu"]) < 1e-6 for one in scores.get(name, ()))
+
+
+def _without_folders(section: str, command: str) -> str:
+    """Return a section whose command names absolute paths by their last two parts."""
+    told = _PATH.sub(lambda found: "/".join(Path(found[0]).parts[-2:]).lstrip("/"), command)
+    return section.replace(command, told, 1)
