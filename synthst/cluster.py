@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from synthst.errors import ConfigError
+from synthst.errors import ConfigError, install_command
 from synthst.fill import fill_options
 
 if TYPE_CHECKING:
@@ -159,6 +159,5 @@ def _import(library: str) -> Any:
         return import_module(library)
     except ImportError as error:
         raise ConfigError(
-            f"a cluster needs {library}, which is not installed ({error}); "
-            "install it: uv pip install 'synthst[cluster]'"
+            f"a cluster needs {library}, which is not installed ({error}); {install_command('cluster')}"
         ) from error

@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from synthst.datadir import new_directory, text_path
-from synthst.errors import ConfigError, DataError
+from synthst.errors import ConfigError, DataError, install_command
 from synthst.info import is_made, read_info, write_info
 from synthst.tables import Row, join_tables, write_table
 from synthst.testsets import decoded_path
@@ -111,7 +111,7 @@ def align(
 def _run(hypotheses: Mapping[str, str], references: Mapping[str, Sequence[Row]], tokenizer: str) -> list[str]:
     """Run mweralign on all documents; return a line for each line of the references."""
     if importlib.util.find_spec("mweralign") is None:
-        raise ConfigError("mweralign is not installed; add it: pip install 'synthst[iwslt]'")
+        raise ConfigError(f"mweralign is not installed; {install_command('iwslt')}")
     wanted = [(doc, line) for doc, rows in references.items() for _, line in rows]
     with TemporaryDirectory(prefix="synthst-mweralign-") as name:
         files = {option: Path(name, option) for option in ("ref-file", "docid-file", "hyp-file", "output")}

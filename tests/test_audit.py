@@ -14,7 +14,7 @@ from synthst.audit.command import audit
 from synthst.audit.languages import why_not_detected
 from synthst.audit.origin import find_origin
 from synthst.audit.sample import read_sample
-from synthst.errors import ConfigError, DataError
+from synthst.errors import ConfigError, DataError, install_command
 from synthst.info import read_info, write_info
 from synthst.targets.filters.language import load_detector
 
@@ -222,5 +222,5 @@ def test_without_the_detector_or_its_language_the_audit_says_so(monkeypatch: pyt
     load_detector.cache_clear()
     monkeypatch.setitem(sys.modules, "py3langid.langid", None)
     monkeypatch.setitem(sys.modules, "py3langid", None)
-    assert "pip install 'synthst[langid]'" in why_not_detected("de")
+    assert f"({install_command('langid')})" in why_not_detected("de")
     load_detector.cache_clear()

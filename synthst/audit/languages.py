@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from synthst.audit.pairs import Floats, in_processes
-from synthst.errors import ConfigError
+from synthst.errors import ConfigError, install_command
 from synthst.targets.filters.language import Language, load_detector
 
 FILTER = Language(side="target")
@@ -17,7 +17,7 @@ def why_not_detected(lang: str) -> str:
     try:
         known = language_code(lang) in load_detector().labels
     except ConfigError:
-        return "py3langid is not installed (pip install 'synthst[langid]')"
+        return f"py3langid is not installed ({install_command('langid')})"
     return "" if known else f"py3langid does not know the language {lang}"
 
 

@@ -16,7 +16,7 @@ from espnet2.mt.espnet_model import ESPnetMTModel
 from torch import Tensor
 
 from synthst.datadir import new_directory
-from synthst.errors import ConfigError
+from synthst.errors import ConfigError, install_command
 from synthst.espnet.export_spec import build_spec, check_exportable
 from synthst.espnet.load import TrainedModel, load_model
 from synthst.info import is_made, write_info
@@ -78,7 +78,7 @@ def require_ctranslate2() -> None:
         import ctranslate2  # noqa: F401
     except ImportError:
         raise ConfigError(
-            "exporting needs the package ctranslate2, which is not installed; pip install 'synthst[ct2]'"
+            f"exporting needs the package ctranslate2, which is not installed; {install_command('ct2')}"
         ) from None
 
 

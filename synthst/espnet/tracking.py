@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from synthst.errors import ConfigError
+from synthst.errors import ConfigError, install_command
 
 RUN_FILE = "wandb_run"
 
@@ -51,8 +51,8 @@ def require_wandb() -> None:
         import wandb
     except ImportError:
         raise ConfigError(
-            "training.tracking.wandb wants the package wandb, which is not installed; pip install "
-            "'synthst[wandb]', or set it to false"
+            "training.tracking.wandb wants the package wandb, which is not installed; "
+            f"{install_command('wandb')}, or set it to false"
         ) from None
     try:
         wandb.login()

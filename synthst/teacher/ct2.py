@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from synthst.errors import ConfigError, DataError
+from synthst.errors import ConfigError, DataError, install_command
 from synthst.teacher.batches import plan_batches
 from synthst.teacher.ct2_directory import Ct2Directory
 from synthst.teacher.protocol import Hypothesis, SearchSettings
@@ -266,7 +266,7 @@ def import_ctranslate2() -> Any:
         import ctranslate2
     except ImportError:
         raise ConfigError(
-            "this model needs the package ctranslate2, which is not installed; pip install 'synthst[ct2]'"
+            f"this model needs the package ctranslate2, which is not installed; {install_command('ct2')}"
         ) from None
     return ctranslate2
 

@@ -9,7 +9,7 @@ import random
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from synthst.errors import ConfigError, DataError
+from synthst.errors import ConfigError, DataError, install_command
 from synthst.teacher.budget import Budget
 from synthst.teacher.llm_options import LlmOptions
 
@@ -53,7 +53,7 @@ class Endpoint:
             import openai  # noqa: F401
         except ImportError as error:
             raise ConfigError(
-                'a language model needs the package openai; install it: pip install "synthst[llm]"'
+                f"a language model needs the package openai, which is not installed; {install_command('llm')}"
             ) from error
 
     def connect(self) -> "AsyncOpenAI":

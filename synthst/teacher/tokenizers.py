@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import sentencepiece
 
-from synthst.errors import ConfigError, DataError
+from synthst.errors import ConfigError, DataError, install_command
 from synthst.teacher.languages import Tags, language_tags
 
 logger = logging.getLogger(__name__)
@@ -231,6 +231,6 @@ def import_transformers() -> Any:
         import transformers
     except ImportError:
         raise ConfigError(
-            "this model needs the package transformers, which is not installed; pip install 'synthst[hf]'"
+            f"this model needs the package transformers, which is not installed; {install_command('hf')}"
         ) from None
     return transformers
