@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeGuard
 
 from synthst.errors import DataError
 
@@ -41,14 +41,19 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
         _sync(path.parent)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno in _FULL:
+        if is_full(error):
             raise unwritable(path, error) from error
         raise
 
 
+def is_full(error: BaseException) -> TypeGuard[OSError]:
+    """Tell whether the system said that a disk, a quota or a limit of file sizes has no room."""
+    return isinstance(error, OSError) and error.errno in _FULL
+
+
 def unwritable(path: Path, error: OSError) -> DataError:
     """Make the error of a file that the system does not let us write."""
-    remedy = "free some space" if error.errno in _FULL else "make the place writable"
+    remedy = "free some space" if is_full(error) else "make the place writable"
     return DataError(f"{path} cannot be written: {os.strerror(error.errno or 0)}; {remedy} and run again")
 
 
@@ -76,7 +81,7 @@ def atomic_directory(out: Path) -> Iterator[Path]:
         _sync(out.parent)
     except BaseException as error:
         shutil.rmtree(temporary, ignore_errors=True)
-        if isinstance(error, OSError) and error.errno in _FULL:
+        if is_full(error):
             raise unwritable(out, error) from error
         raise
     finally:

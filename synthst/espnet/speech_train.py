@@ -11,6 +11,7 @@ from synthst.errors import ConfigError, SynthstError
 from synthst.espnet.bleu_curve import DevBleuConfig
 from synthst.espnet.course import Course
 from synthst.espnet.finish import finish_training
+from synthst.espnet.full_disk import explain_full_disk
 from synthst.espnet.init import file_checksum
 from synthst.espnet.launch import Machines
 from synthst.espnet.settings import (
@@ -155,7 +156,7 @@ def run_job(job: SpeechJob, out: Path, labels: Labels) -> None:
         return
     spoken = check_audio(job)
     folder = out.with_name(out.name + ".training")
-    with alone_in(folder):
+    with alone_in(folder), explain_full_disk(folder):
         claim_folder(folder, settings)
         try:
             config = espnet_options(job, folder, spoken.rate)

@@ -18,6 +18,7 @@ from synthst.espnet.bleu_curve import DevBleuConfig
 from synthst.espnet.config import ModelConfig, ScheduleConfig, TrainingConfig
 from synthst.espnet.course import Course
 from synthst.espnet.finish import finish_training
+from synthst.espnet.full_disk import explain_full_disk
 from synthst.espnet.launch import Machines, join, launch
 from synthst.espnet.settings import (
     claim_folder,
@@ -114,7 +115,7 @@ def run_job(job: TextJob, out: Path, labels: dict[str, str | int | None]) -> Non
     if other:
         refuse_other_sources(job.tokens, other, job.langs["src"])
     folder = out.with_name(out.name + ".training")
-    with alone_in(folder):
+    with alone_in(folder), explain_full_disk(folder):
         claim_folder(folder, settings)
         token_sets = [job.tokens, job.valid_tokens, *([other] if other else [])]
         copy_tokenizers(folder, token_sets, job.tokenizers, job.langs)
@@ -262,7 +263,7 @@ def run_espnet(folder: Path, task: str) -> None:
     path = folder / "espnet.yaml"
     module, name = TASKS[task]
     logged = log_to(folder / "train.log") if os.environ.get("RANK", "0") == "0" else nullcontext()
-    with logged, warnings.catch_warnings():
+    with logged, warnings.catch_warnings(), explain_full_disk(folder):
         warnings.filterwarnings("ignore", "No valid stats found")  # of scores that it does not compute
         getattr(importlib.import_module(module), name).main(cmd=["--config", str(path)])
 
