@@ -146,7 +146,7 @@ def test_a_pack_translates_as_its_directory_does(model: Path, tmp_path: Path) ->
     unpack(out, tmp_path / "again")
     assert (tmp_path / "again/model.pth").read_bytes() == (model / "model.pth").read_bytes()
     card = (tmp_path / "again/README.md").read_text(encoding="utf-8")
-    assert card.startswith("---\nlanguage: [en, de]\n") and 'license: "mit"' in card
+    assert card.startswith("---\nlanguage: [en, de]\n") and "\nlicense: mit\n" in card
     assert "12 steps on 200 sentences, targets: real" in card and "learnt from human" not in card
     assert "is not recorded. Its training calls them real." in card and "## Teacher\n\nNot recorded." in card
     assert ": toy_task" in card and f"/train | {NOT_STATED} | - |" in card

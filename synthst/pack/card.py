@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from synthst.pack.directions import find_directions, list_languages, list_tags
+from synthst.pack.front_matter import TASKS, write_front_matter
 from synthst.pack.licences import NOT_STATED, Licence
 from synthst.pack.limits import describe_limits
 from synthst.pack.lineage import Origin
@@ -15,12 +16,6 @@ from synthst.pack.scores import TEACHER, Scores
 from synthst.pack.usage import SPEECH_RATE, fenced, show_speech_usage, show_text_usage
 from synthst.pack.writers import Writer, describe_no_teacher
 from synthst.score import MetricScore
-
-TASKS = {"mt": "text translation", "st": "speech translation", "asr": "speech recognition"}
-# The hub has no pipeline for speech translation. Recognition has the same input and output, audio and text;
-# with translation its page would ask for text, which the model cannot read. The tag says what it is.
-PIPELINES = {"mt": "translation", "st": "automatic-speech-recognition", "asr": "automatic-speech-recognition"}
-TAGS = {"mt": [], "st": ["speech-translation"], "asr": []}
 
 
 @dataclass(frozen=True)
@@ -71,7 +66,9 @@ def write_card(card: Card) -> str:
         teachers.append(_teacher(taught, short, known))
         known |= {one.path for one in taught.data}
     parts = [
-        _front_matter(card),
+        write_front_matter(
+            *(card.name, card.task, list_languages(card.directions)), licence=card.licence, scores=card.scores
+        ),
         f"# {card.name}\n",
         _summary(card),
         _usage(card),
@@ -97,18 +94,6 @@ def write_card(card: Card) -> str:
         _versions(card),
     ]
     return "\n".join(parts)
-
-
-def _front_matter(card: Card) -> str:
-    tags = ", ".join(["espnet", "synthst", *TAGS[card.task]])
-    lines = [
-        f"language: [{', '.join(list_languages(card.directions))}]",
-        f"pipeline_tag: {PIPELINES[card.task]}",
-    ]
-    lines += ["library_name: synthst", f"tags: [{tags}]"]
-    if card.licence:
-        lines.append(f"license: {json.dumps(card.licence.lower())}")  # the hub's names are lower case
-    return "\n".join(["---", *lines, "---", ""])
 
 
 def _summary(card: Card) -> str:
