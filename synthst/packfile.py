@@ -16,7 +16,8 @@ from synthst.errors import DataError
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, 2)  # 2 may hold meta.yaml
 MANIFEST = "manifest.json"
 MEMBERS = {  # what a pack may hold; nothing else is ever written to a disk
     "README.md",
@@ -29,6 +30,7 @@ MEMBERS = {  # what a pack may hold; nothing else is ever written to a disk
     "train.json",
     "init.json",
     "lineage.json",
+    "meta.yaml",
 }
 REQUIRED = {"README.md", "config.yaml", "model.pth", "tgt.model", "train.json"}
 UNCOMPRESSED = {"model.pth", "feats_stats.npz"}  # weights do not get smaller
@@ -78,8 +80,8 @@ def read_manifest(pack: Path) -> dict[str, Any]:
             name = manifest["name"]
         except (ValueError, KeyError, TypeError, *DAMAGED) as error:
             raise DataError(f"{pack}: {MANIFEST} cannot be read ({error}); fetch the file again") from error
-    if form != FORMAT:
-        raise DataError(f"{pack} is of format {form}, wanted is {FORMAT}; take a newer release of synthst")
+    if form not in READABLE:
+        raise DataError(f"{pack} is of format {form}, wanted is {FORMAT} at most; take a newer synthst")
     if found != listed | {MANIFEST} or not REQUIRED <= listed <= MEMBERS:
         odd = sorted(found ^ (listed | {MANIFEST}) | (REQUIRED - listed) | (listed - MEMBERS))
         raise DataError(f"{pack}: {', '.join(odd)} should or should not be in it; fetch the file again")

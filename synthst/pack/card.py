@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from synthst.pack.directions import find_directions, list_languages, list_tags
+from synthst.pack.espnet_meta import can_espnet_build
 from synthst.pack.front_matter import TASKS, write_front_matter
 from synthst.pack.licences import NOT_STATED, Licence
 from synthst.pack.limits import describe_limits
@@ -116,7 +117,8 @@ def _usage(card: Card) -> str:
     if card.task == "mt":
         return show_text_usage(list_tags(card.directions))
     audio = card.train["settings"].get("audio") or [{}]
-    return show_speech_usage(audio[0].get("made_by", {}).get("rate", SPEECH_RATE))
+    rate = audio[0].get("made_by", {}).get("rate", SPEECH_RATE)
+    return show_speech_usage(card.task, rate, is_espnet_s=can_espnet_build(card.train))
 
 
 def _scores(card: Card) -> str:

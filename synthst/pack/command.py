@@ -9,6 +9,7 @@ from typing import Any
 
 from synthst.errors import DataError
 from synthst.pack.card import Card, Taught, write_card
+from synthst.pack.espnet_meta import META, write_meta
 from synthst.pack.licences import Known, find_corpus_licences, find_teacher_licence, read_licences
 from synthst.pack.lineage import Origin, find_teachers, teacher_folder, trace_model, trace_targets
 from synthst.pack.names import find_paths, shorten_paths, with_short_paths
@@ -41,8 +42,9 @@ def pack(
     model's scores, lineage.json, and README.md, a model card: training data with what was kept and dropped,
     the teacher's identity and search, licences, filters and scores. ``licences`` is a file like
     conf/licences.yaml, ``licence`` the model's own.
-    `synthst translate --model FILE` and `load_model` take the file as they take the directory. A pack of an
-    earlier state is replaced. Raises DataError when the training is not finished.
+    `synthst translate --model FILE` and `load_model` take the file as they take the directory; ESPnet's own
+    `unpack` takes it too. A pack of an earlier state is replaced. Raises DataError when the training is not
+    finished.
     """
     train = read_train(model)
     files: dict[str, Path | str] = {name: model / name for name in FILES if (model / name).is_file()}
@@ -53,6 +55,8 @@ def pack(
     files["README.md"] = write_card(card)
     lineage = with_short_paths(describe_lineage(card), card.short)
     files["lineage.json"] = json.dumps(lineage, indent=1, ensure_ascii=False, default=str)
+    if meta := write_meta(card.task, train, card.versions):
+        files[META] = meta
     about = {"name": card.name, "task": card.task, "src": card.src, "tgt": card.tgt}
     if write_packfile(out, files, {**about, "versions": card.versions}):
         logger.info("%s: %s, %.1f MB", out, card.name, out.stat().st_size / 1e6)

@@ -28,6 +28,14 @@ options = SearchOptions(beam=4, max_ratio=0.5)
 for found in search_speech(model.model, [("speech", samples)], options, rate={rate}):
     print(model.tgt_tokenizer.decode(found.hypotheses[0].tokens))"""
 
+_ESPNET = (
+    'ESPnet loads it, too: `unpack("FILE", "DIR")` of `espnet2.main_funcs.pack_funcs` returns the '
+    "arguments for `{name}` of `espnet2.bin.{task}_inference` that name config and weights. The model is the "
+    "same. That search has other defaults: set its weights of CTC, language model and n-grams, and "
+    "`normalize_length`; even so its output may be another.{more}\n"
+)
+_ESPNET_TEXT = " It takes the ids of the source's pieces in `src_token_list` of config.yaml."
+
 
 def show_text_usage(tags: Sequence[str]) -> str:
     """Return the section on a model of text; ``tags`` are those of a multilingual one's target languages."""
@@ -36,16 +44,21 @@ def show_text_usage(tags: Sequence[str]) -> str:
         _tell_tags(tags),
         fenced(f'echo "{sentence}" | synthst translate --model FILE', "bash"),
         fenced(_TEXT.format(sentence=sentence), "python"),
+        _ESPNET.format(task="mt", name="Text2Text", more=_ESPNET_TEXT),
     )
 
 
-def show_speech_usage(rate: int) -> str:
-    """Return the section on a model of speech that was trained on audio of ``rate`` Hz."""
+def show_speech_usage(task: str, rate: int, *, is_espnet_s: bool) -> str:
+    """Return the section on a model of speech that was trained on audio of ``rate`` Hz.
+
+    ``is_espnet_s`` tells whether ESPnet can build it.
+    """
     several = (
         "For many recordings: `synthst unpack --pack FILE --out DIR`, `synthst dump` on a speech data "
         "directory, then `synthst translate_speech --models [DIR]`.\n"
     )
-    return _join(fenced(_SPEECH.format(rate=rate), "python"), several)
+    espnet = _ESPNET.format(task=task, name="Speech2Text", more="") if is_espnet_s else ""
+    return _join(fenced(_SPEECH.format(rate=rate), "python"), several, espnet)
 
 
 def fenced(text: str, language: str = "") -> str:
