@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from synthst.corpora.lhotse import import_lhotse
 from synthst.corpora.segments import check_count
 from synthst.datadir import combine_datadirs, kept_rows, new_directory, subset_datadir, write_info
-from synthst.errors import ConfigError, DataError
+from synthst.errors import ConfigError, DataError, install_command
 from synthst.info import is_made
 
 logger = logging.getLogger(__name__)
@@ -114,7 +114,7 @@ def _run_recipe(source: Path, out: Path, corpus: str, parts: Sequence[str], lang
     try:
         from lhotse import recipes
     except ImportError as error:
-        raise ConfigError("lhotse is not installed; add it: pip install 'synthst[lhotse]'") from error
+        raise ConfigError(f"lhotse is not installed; {install_command('lhotse')}") from error
     prepare: Callable[..., object] = getattr(recipes, f"prepare_{corpus}")
     try:
         if corpus == "voxpopuli":

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from synthst.errors import ConfigError, DataError
+from synthst.errors import ConfigError, DataError, install_command
 
 Pcm = np.ndarray[Any, np.dtype[np.int16]]
 VoiceSet = Literal["train", "dev", "test", "all"]
@@ -92,7 +92,7 @@ def espeak_version() -> str:
     try:
         return importlib.metadata.version(DISTRIBUTION)
     except importlib.metadata.PackageNotFoundError as error:
-        raise ConfigError(f"{DISTRIBUTION} is not installed; pip install {DISTRIBUTION}") from error
+        raise ConfigError(f"{DISTRIBUTION} is not installed; {install_command('espeak')}") from error
 
 
 class Espeak:

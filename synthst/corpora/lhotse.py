@@ -13,7 +13,7 @@ from typing import Any, Never
 from synthst.corpora.lhotse_audio import AudioPlaces
 from synthst.corpora.segments import Segment, clean_text, fit_segment, shown, to_row, write_rows
 from synthst.datadir import is_made, new_directory, text_path, write_info
-from synthst.errors import ConfigError, DataError
+from synthst.errors import ConfigError, DataError, install_command
 from synthst.tables import Row, write_table
 
 logger = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ def _read_manifest(path: Path, kinds: tuple[str, ...]) -> Iterator[Any]:
     try:
         import lhotse
     except ImportError as error:
-        raise ConfigError("lhotse is not installed; add it: pip install 'synthst[lhotse]'") from error
+        raise ConfigError(f"lhotse is not installed; {install_command('lhotse')}") from error
     if not path.is_file():
         raise DataError(f"{path} is missing; make it with lhotse, or name another manifest")
     wanted = " or ".join(kinds)

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from synthst.errors import ConfigError
+from synthst.errors import ConfigError, install_command
 from synthst.targets.filters.spec import Pair, PairFilter, refuse
 
 if TYPE_CHECKING:
@@ -72,5 +72,5 @@ def load_detector() -> "LanguageIdentifier":
         from py3langid.langid import MODEL_FILE, LanguageIdentifier
     except ImportError as error:
         found = "filter language needs py3langid, which is not installed"
-        raise ConfigError(f"{found}; pip install 'synthst[langid]', or leave the filter out") from error
+        raise ConfigError(f"{found}; {install_command('langid')}, or leave the filter out") from error
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
