@@ -6,6 +6,7 @@ import itertools
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from synthst.errors import ConfigError, SynthstError
 
@@ -194,20 +195,40 @@ def run_command(name: str, options: Sequence[str]) -> None:
     """Import the command's module, and only that, and call its function with the parsed options."""
     from jsonargparse import auto_cli
 
+    command, settings = _find_command(name)
+    auto_cli(command, args=complete_flags(command, options), **settings)
+
+
+def check_command(name: str, options: Sequence[str]) -> None:
+    """Read a command's options and settings files as `run_command` does, but run nothing.
+
+    Raises ConfigError for what the command would refuse, and for an unknown command.
+    """
+    from jsonargparse import ArgumentError, auto_parser
+
+    if name not in COMMANDS:
+        raise ConfigError(f"unknown command {name!r}; `synthst --help` lists those there are")
+    command, settings = _find_command(name)
+    parser = auto_parser(command, exit_on_error=False, **settings)
+    try:
+        parser.instantiate(parser.parse_args(complete_flags(command, options)))
+    except ArgumentError as error:
+        raise ConfigError(str(error)) from error
+
+
+def _find_command(name: str) -> tuple[Callable[..., object], dict[str, Any]]:
+    """Return a command's function and what its parser is made with."""
     from synthst.command_help import CommandHelpFormatter, describe
 
     module, function, _ = COMMANDS[name]
     command = getattr(importlib.import_module(f"synthst.{module}"), function)
     positional = name in ("check", "audit", "table", "report")
-    arguments = complete_flags(command, options)
-    auto_cli(
-        command,
-        args=arguments,
-        as_positional=positional,
-        prog=f"synthst {name}",
-        description=describe(command, positional=positional),
-        formatter_class=CommandHelpFormatter,
-    )
+    return command, {
+        "as_positional": positional,
+        "prog": f"synthst {name}",
+        "description": describe(command, positional=positional),
+        "formatter_class": CommandHelpFormatter,
+    }
 
 
 def complete_flags(command: Callable[..., object], options: Sequence[str]) -> list[str]:

@@ -170,7 +170,8 @@ def test_what_is_there_is_measured(rates: Path, tmp_path: Path) -> None:
 def test_what_nobody_knows_is_a_question_mark(
     rates: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lines = "4 synthst replace_targets --data d --out nowhere/e --store s\n10 python local/own.py\n"
+    replace = "synthst replace_targets --data d --out nowhere/e --store s --src en --tgt de"
+    lines = f"4 {replace}\n10 python local/own.py --no_option_of_ours\n"
     monkeypatch.setattr(sys, "stdin", io.StringIO(lines))
     plan(rates)
     table = capsys.readouterr().out.split("\n")
@@ -184,7 +185,10 @@ def test_a_plan_sums_up_the_gpu_hours(
     rates: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "done").mkdir()
-    train = "synthst train --training.batch_tokens 100000 --training.max_steps 1000000 --ngpu 8 --num_nodes 2"
+    train = (
+        "synthst train --tokens t --valid_tokens v --tokenizers p --src en --tgt de --ngpu 8 --num_nodes 2"
+    )
+    train += " --training.batch_tokens 100000 --training.max_steps 1000000"
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"8 {train} --out a\n8 {train} --out {tmp_path}/done\n"))
     plan(rates)
     header, to_do, done, _, total, _ = capsys.readouterr().out.rstrip("\n").split("\n")

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from synthst.estimate.commands import read_commands
+from synthst.estimate.commands import check_commands, read_commands
 from synthst.estimate.forecast import Estimate, Forecast
 from synthst.estimate.rates import read_expected, read_rates
 
@@ -18,9 +18,13 @@ def plan(rates: Path, *, expected: Path | None = None) -> None:
     ``rates`` is a file like conf/rates.yaml, ``expected`` one like a recipe's conf/plan.yaml, if there is
     one. What is there is measured, and takes no time; all else is an estimate, "?" where nothing is known.
     GPU hours are hours times GPUs, of training and beam search; what computes on the CPU beside has none.
+    Options and settings files are checked first, by the commands themselves. Raises ConfigError for those
+    that a command would refuse.
     """
     forecast = Forecast(read_rates(rates), read_expected(expected))
-    estimates = [forecast.add(command) for command in read_commands(sys.stdin)]
+    commands = read_commands(sys.stdin)
+    check_commands(commands)
+    estimates = [forecast.add(command) for command in commands]
     print(show_plan(estimates, rates))
 
 

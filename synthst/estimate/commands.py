@@ -3,11 +3,13 @@
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from synthst.cli import check_command
 from synthst.errors import ConfigError
 
 
@@ -19,6 +21,8 @@ class Command:
     name: str
     options: Mapping[str, str]
     settings: Mapping[str, Any]
+    words: Sequence[str]
+    """The whole command as it is given, with its program."""
 
     def path(self, option: str) -> Path | None:
         """Return the path that an option names."""
@@ -51,14 +55,33 @@ def read_commands(lines: Iterable[str]) -> list[Command]:
             raise ConfigError(f"{line.strip()!r} is no line of a recipe's --dry_run: no stage comes first")
         rest = words[2:] if words[1] == "synthst" else words[1:]
         name = rest[0] if rest else words[1]
-        commands.append(_read_command(int(words[0]), name, rest[1:]))
+        commands.append(_read_command(int(words[0]), name, words[1:]))
     return commands
+
+
+def check_commands(commands: Iterable[Command]) -> None:
+    """Let each command of synthst's own read its options and settings files, as if it were run.
+
+    Raises ConfigError that names the stage of the first that refuses them.
+    """
+    for command in commands:
+        program, *options = command.words
+        if program != "synthst":
+            continue
+        try:
+            check_command(command.name, options[1:])
+        except ConfigError as error:
+            files = [value for word, value in pairwise(options) if word == "--config"]
+            told = f" with {' and '.join(files)}" if files else ""
+            raise ConfigError(
+                f"stage {command.stage}, synthst {command.name}{told}, would stop: {error}"
+            ) from error
 
 
 def _read_command(stage: int, name: str, words: Sequence[str]) -> Command:
     options: dict[str, str] = {}
     settings: dict[str, Any] = {}
-    for word, value in zip(words, words[1:], strict=False):
+    for word, value in pairwise(words):
         if not word.startswith("--"):
             continue
         option = word.removeprefix("--")
@@ -67,7 +90,7 @@ def _read_command(stage: int, name: str, words: Sequence[str]) -> Command:
         else:
             options[option] = value
             _set(settings, option.split("."), _read_value(value))
-    return Command(stage, name, options, settings)
+    return Command(stage, name, options, settings, words)
 
 
 def _read_value(value: str) -> Any:
