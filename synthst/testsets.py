@@ -53,29 +53,41 @@ def fetch_test_set(name: str, out: Path, *, src: str, tgt: str) -> None:
     Every line is an utterance, ``<name>_<line number>``, with the first reference if there are several.
     Raises DataError for a name or pair of languages that sacreBLEU does not have, and without a network.
     """
-    from sacrebleu.dataset import DATASETS
-
-    if name not in DATASETS:
-        near = get_close_matches(name, DATASETS, n=3)
-        told = f"did you mean {' or '.join(near)}?" if near else "`sacrebleu --list` tells which it has"
-        raise DataError(f"{out} is not there, and sacreBLEU has no test set {name!r} either; {told}")
-    dataset, pair = DATASETS[name], f"{src}-{tgt}"
-    if pair not in dataset.langpairs:
-        raise DataError(f"sacreBLEU's {name} has no {pair}; it has {', '.join(sorted(dataset.langpairs))}")
     try:
-        source, references = Path(dataset.get_source_file(pair)), dataset.get_reference_files(pair)
-    except (Exception, SystemExit) as error:  # its downloader raises, or exits, as the cause may be
-        raise DataError(f"sacreBLEU cannot fetch {name} {pair} ({error}); is there a network?") from error
+        source, references = find_files(name, src=src, tgt=tgt)
+    except DataError as error:
+        raise DataError(f"{out} is not there, and {error}") from error
     made_by = {"step": "fetch_test_set", "name": name, "src": src, "tgt": tgt}
     with new_directory(out) as folder:
         counts: Counter[str] = Counter()
-        rows = _number_lines(set_name(name), source, Path(references[0]), counts)
+        rows = _number_lines(set_name(name), source, references[0], counts)
         write_tables([text_path(folder, lang) for lang in (src, tgt)], rows)
         write_info(folder, made_by, counts=counts, references=len(references))
     logger.info("%s: %d sentences of sacreBLEU's %s", out, counts["kept"], name)
     if counts["dropped_empty"]:
         told = "%s: %d lines without source or reference are left out; scores are not sacreBLEU's own"
         logger.warning(told, out, counts["dropped_empty"])
+
+
+def find_files(name: str, *, src: str, tgt: str) -> tuple[Path, list[Path]]:
+    """Return the source and the references of sacreBLEU's test set ``name``, fetched if they are not there.
+
+    Raises DataError for a name or pair of languages that sacreBLEU does not have, and without a network.
+    """
+    from sacrebleu.dataset import DATASETS
+
+    if name not in DATASETS:
+        near = get_close_matches(name, DATASETS, n=3)
+        told = f"did you mean {' or '.join(near)}?" if near else "`sacrebleu --list` tells which it has"
+        raise DataError(f"sacreBLEU has no test set {name!r}; {told}")
+    dataset, pair = DATASETS[name], f"{src}-{tgt}"
+    if pair not in dataset.langpairs:
+        raise DataError(f"sacreBLEU's {name} has no {pair}; it has {', '.join(sorted(dataset.langpairs))}")
+    try:
+        source, references = dataset.get_source_file(pair), dataset.get_reference_files(pair)
+    except (Exception, SystemExit) as error:  # its downloader raises, or exits, as the cause may be
+        raise DataError(f"sacreBLEU cannot fetch {name} {pair} ({error}); is there a network?") from error
+    return Path(source), [Path(path) for path in references]
 
 
 def _number_lines(name: str, source: Path, reference: Path, counts: Counter[str]) -> Iterator[JoinedRow]:

@@ -4,12 +4,14 @@ import gzip
 import os
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 from hashlib import md5
 from pathlib import Path
 
 import pytest
+from sacrebleu.dataset import DATASETS
 from toy_bitext import write_moses_zip, write_sgm, write_tsv, write_xml
 
 from synthst.cli import main
@@ -133,6 +135,53 @@ def test_settings_name_the_list_relative_to_themselves(
     assert len(read(tmp_path / "out/raw/text.en")) == len(PAIRS)
 
 
+@pytest.fixture
+def sacrebleu_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """sacreBLEU's folder for IWSLT's tst2015, empty, and no way to fetch anything."""
+    home, dataset = tmp_path / "home", DATASETS["iwslt17/tst2015"]
+    home.mkdir()
+    monkeypatch.setattr(dataset, "_outdir", str(home))
+    monkeypatch.setattr(dataset, "maybe_download", lambda: socket.create_connection(("", 0)))
+    return home
+
+
+def talks(**options: object) -> dict[str, Corpus]:
+    defaults: dict[str, object] = {"set": "ted", "langs": "en-de", "sacrebleu": "iwslt17/tst2015"}
+    defaults["files"] = ("tst2015.en", "tst2015.de")
+    return {"tst2015": Corpus(**{**defaults, **options})}  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("src", ["en", "de"])
+def test_sacrebleu_fetches_what_it_knows_and_files_by_hand_go_before(
+    tmp_path: Path, sacrebleu_home: Path, src: str
+) -> None:
+    texts = {"src": "A talk.\nIts end.\n", "ref": "Ein Vortrag.\nSein Ende.\n"}
+    for field in DATASETS["iwslt17/tst2015"].fieldnames("en-de"):
+        path = sacrebleu_home / f"iwslt17_tst2015.en-de.{field}"
+        path.write_text(texts.get(field, "1\n1\n"), encoding="utf-8")
+    options = {"src": src, "tgt": "de" if src == "en" else "en", "downloads": tmp_path / "new/downloads"}
+    prepare_bitext(tmp_path / "a", corpora=talks(), **options)  # type: ignore[arg-type]
+    assert list(read(tmp_path / "a/ted/text.en").values()) == ["A talk.", "Its end."]
+    assert list(read(tmp_path / "a/ted/text.de").values()) == ["Ein Vortrag.", "Sein Ende."]
+    (tmp_path / "new/downloads/tst2015.de").write_text("Von Hand.\nZwei.\n", encoding="utf-8")
+    shutil.rmtree(sacrebleu_home)
+    prepare_bitext(tmp_path / "b", corpora=talks(), **options)  # type: ignore[arg-type]
+    assert list(read(tmp_path / "b/ted/text.de").values()) == ["Von Hand.", "Zwei."]
+
+
+def test_without_a_network_it_is_told_how_to_make_sacrebleus_files(
+    tmp_path: Path, sacrebleu_home: Path
+) -> None:
+    corpora = talks()
+    with pytest.raises(DataError) as caught:
+        prepare_bitext(tmp_path / "out", src="en", tgt="de", downloads=tmp_path, corpora=corpora)
+    command = "sacrebleu -t iwslt17/tst2015 -l en-de --echo"
+    assert "sacreBLEU cannot fetch iwslt17/tst2015 en-de" in str(caught.value)
+    assert f"`{command} src > tst2015.en` and `{command} ref > tst2015.de`" in str(caught.value)
+    assert f"put them into {tmp_path}; or take the corpus out" in str(caught.value)
+    assert not (tmp_path / "out").exists() and not (tmp_path / "tst2015.en").exists()
+
+
 @pytest.mark.parametrize(("bounds", "is_right"), [((7, 7), True), ((8, 9), False), ((1, 6), False)])
 def test_a_corpus_has_as_many_pairs_as_is_stated(
     tmp_path: Path, bounds: tuple[int, int], is_right: bool
@@ -211,6 +260,7 @@ def test_mtdata_that_fails_or_is_not_there_is_told_with_what_to_do(tmp_path: Pat
         ({"yandex": yandex(langs="ru-en")}, "yandex is of en and ru"),
         ({"yandex": yandex(set="")}, "is of no set; give set: train"),
         ({"yandex": yandex(columns=(0, 1))}, "columns are (0, 1); count from 1"),
+        (talks(form="tsv"), "sacreBLEU's iwslt17/tst2015; name two files, and no form but lines"),
         ({"a b": yandex(), "a-b": yandex()}, "two whose ids would be the same"),
     ],
 )

@@ -95,8 +95,8 @@ def test_a_set_of_sacrebleus_is_put_beside_the_others_once(
 @pytest.mark.parametrize(
     ("name", "tgt", "wanted"),
     [
-        ("toy22", "de", "sacreBLEU has no test set 'toy22' either; did you mean toy21"),
-        ("unheard", "de", "no test set 'unheard' either; `sacrebleu --list` tells"),
+        ("toy22", "de", "toy22 is not there, and sacreBLEU has no test set 'toy22'; did you mean toy21"),
+        ("unheard", "de", "no test set 'unheard'; `sacrebleu --list` tells"),
         ("toy21", "fr", "sacreBLEU's toy21 has no en-fr; it has de-en, en-de"),
     ],
 )

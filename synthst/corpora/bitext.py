@@ -15,12 +15,15 @@ from synthst.corpora.bitext_forms import Form, Texts, read_bitext
 from synthst.corpora.compressed import archive_of
 from synthst.corpora.mtdata import COMMAND, fetch_recipe, find_files, languages_of, read_recipe
 from synthst.corpora.parallel import tidy_pair
+from synthst.corpora.sacrebleu_files import fetch_files
 from synthst.datadir import is_made, new_directory, text_path, write_info
 from synthst.errors import ConfigError, DataError
 from synthst.tables import JoinedRow, write_tables
 
 logger = logging.getLogger(__name__)
 
+NOT_READ = ("set", "where", "only", "sacrebleu")
+"""Options of a corpus that do not decide what is read of it."""
 CHOSEN_WORDS = range(4, 101)  # of the sources among which `choose` chooses
 
 
@@ -48,6 +51,8 @@ class Corpus:
     """Of a TSV file, counted from 1."""
     ref: str = ""
     """The translator of the reference in a WMT XML file; by itself the first."""
+    sacrebleu: str = ""
+    """The test set, by sacreBLEU's name, that becomes the two files of lines when they are not there."""
 
 
 def prepare_bitext(
@@ -65,10 +70,10 @@ def prepare_bitext(
 
     ``recipe`` lists corpora in mtdata's YAML form (a settings file names it relative to itself), and
     ``mtdata`` is the command that fetches them, with ``jobs`` processes; what ``corpora`` says of one of them
-    is added. Files of the others are below ``downloads``. Ids are <corpus>_<number of the pair in it>. Blanks
-    at ends go; pairs with an empty side, a control character or bytes that are not UTF-8 are dropped and
-    counted, by corpus. Raises DataError when files are not there, before anything is fetched, and when a
-    corpus has not as many pairs as it may.
+    is added. Files of the others are below ``downloads``, where sacreBLEU's are put if they are not there.
+    Ids are <corpus>_<number of the pair in it>. Blanks at ends go; pairs with an empty side, a control
+    character or bytes that are not UTF-8 are dropped and counted, by corpus. Raises DataError when files are
+    not there, before anything is fetched, and when a corpus has not as many pairs as it may.
     """
     listed = Path(recipe) if recipe else None
     sets = _list_sets(corpora or {}, listed, src, tgt)
@@ -78,6 +83,7 @@ def prepare_bitext(
         logger.info("%s is there already", out / name)
     sets = {name: {key: _resolve(one, downloads) for key, one in sets[name].items()} for name in lacking}
     _refuse_missing(sets, downloads)
+    _fetch_known(sets)
     if listed and any(not one.files for chosen in sets.values() for one in chosen.values()):
         folder = fetch_recipe(listed, downloads, command=mtdata, jobs=jobs)
         sets = {name: _found(chosen, folder) for name, chosen in sets.items()}
@@ -118,6 +124,10 @@ def _refuse_wrong(name: str, one: Corpus, wanted: set[str]) -> None:
         raise ConfigError(f"corpus {name} is of {' and '.join(sorted(langs))}, not of {wanted}; {remedy}")
     if not one.set:
         raise ConfigError(f"corpus {name} is of no set; give set: train, or another")
+    if one.sacrebleu and (len(one.files) != 2 or one.form != "lines"):
+        raise ConfigError(
+            f"corpus {name} is sacreBLEU's {one.sacrebleu}; name two files, and no form but lines"
+        )
     if min(one.columns) < 1:
         raise ConfigError(f"corpus {name}: columns are {one.columns}; count from 1")
 
@@ -134,7 +144,7 @@ def _made_by(name: str, chosen: Mapping[str, Corpus], src: str, tgt: str) -> dic
 
 def _described(one: Corpus) -> dict[str, object]:
     """Return the options that decide what is read, and the licence."""
-    options = {key: value for key, value in asdict(one).items() if key not in ("set", "where", "only")}
+    options = {key: value for key, value in asdict(one).items() if key not in NOT_READ}
     return {key: list(value) if isinstance(value, tuple) else value for key, value in options.items()}
 
 
@@ -148,11 +158,21 @@ def _refuse_missing(sets: Mapping[str, Mapping[str, Corpus]], downloads: Path) -
         f"{name}: {', '.join(absent)} ({one.where or 'put it there'})"
         for chosen in sets.values()
         for name, one in chosen.items()
-        if (absent := [str(path) for path in map(archive_of, one.files) if not path.exists()])
+        if not one.sacrebleu
+        and (absent := [str(path) for path in map(archive_of, one.files) if not path.exists()])
     ]
     if told:
         remedy = f"put them below {downloads}, or take the corpora out of the list"
         raise DataError(f"files of {len(told)} corpora are not there; {remedy}:\n  " + "\n  ".join(told))
+
+
+def _fetch_known(sets: Mapping[str, Mapping[str, Corpus]]) -> None:
+    """Let sacreBLEU fetch what it knows and is not there."""
+    for one in (one for chosen in sets.values() for one in chosen.values() if one.sacrebleu):
+        files = [Path(name) for name in one.files]
+        if not all(path.is_file() for path in files):
+            first, second = one.langs.split("-")
+            fetch_files(one.sacrebleu, files, (first, second))
 
 
 def _found(chosen: Mapping[str, Corpus], folder: Path) -> dict[str, Corpus]:
