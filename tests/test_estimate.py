@@ -22,7 +22,14 @@ RATES = Path(__file__).parents[1] / "conf/rates.yaml"
 NUMBERS = {
     "cpu": {"train_flops": 1e9, "decode_flops": 1e8},
     "gpu": {"train_flops": 1e12, "decode_flops": 1e11},
-    "rows_per_second": {"replace_targets": 10, "decode": 100, "filter": 5, "subset": 20},
+    "rows_per_second": {
+        "replace_targets": 10,
+        "decode": 100,
+        "filter": 5,
+        "subset": 20,
+        "train_tokenizers": 40,
+    },
+    "audio_per_second": {"dump": 100, "dump_at_other_speed": 10},
     "bytes": {"sentence": 50, "tokens_row": 20, "stored_source": 70, "audio_second": 1000},
     "tokens_per_sentence": 10,
     "seconds_per_utterance": 3,
@@ -117,6 +124,27 @@ def test_a_dump_has_the_seconds_that_the_recipe_foretells(rates: Path, tmp_path:
     plain, long = forecast(rates, lines, d=10, **{"speech/train": 10})
     assert plain.bytes == 10 * 3 * 1000
     assert long.bytes == 10 * 12 * 2.25 * 1000
+    assert plain.hours == pytest.approx(10 * 3 / 100 / 3600)
+    assert long.hours == pytest.approx(10 * (12 / 0.8 / 10 + 12 / 100) / 3600)
+
+
+def test_test_sets_of_speech_take_the_time_of_their_frames(rates: Path) -> None:
+    shape = "--model.encoder_layers 1 --model.decoder_layers 1 --model.width 8 --model.feedforward 16"
+    lines = f"""1 synthst prepare_corpus --out speech/test
+6 synthst train_tokenizers --data speech/test --out tok --vocabulary_size 100
+6 synthst dump --data speech/test --out dump/test
+8 synthst train_speech --out e/st --tokenizers tok {shape}
+10 synthst translate_speech --models '[e/st]' --audio dump --test_sets '[test]' --search.beam 2
+12 synthst entropy --model e/st --data speech/test --audio dump/test --out e/st/entropy --search.beam 2
+11 synthst results --out RESULTS.md
+"""
+    found = forecast(rates, lines, **{"speech/test": 10})
+    # 12 s of 25 frames and 4 tokens each; encoder 2 * 2 * 8 * 16 + 8 * 64, decoder 8 * 64 + 2 * 8 * 16,
+    # output 100 * 8
+    hours = 10 * 2 * (300 * (512 + 512) + 2 * 48 * (512 + 256 + 800)) / 1e8 / 3600
+    assert [found[4].hours, found[5].hours] == pytest.approx([hours, 1.5 * hours])
+    assert found[0].rows == 10 and found[0].hours is None  # nobody has measured this corpus
+    assert found[1].hours == pytest.approx(10 / 40 / 3600) and found[6].hours == 0.0
 
 
 def test_hours_of_training_and_decoding_follow_from_the_model(rates: Path, tmp_path: Path) -> None:
@@ -177,7 +205,8 @@ def test_what_nobody_knows_is_a_question_mark(
     table = capsys.readouterr().out.split("\n")
     assert table[1].split() == ["4", "replace_targets", "?", "?", "nowhere/e"]
     assert table[2].split() == ["10", "python", "?", "?", "-"]
-    assert "2 commands of unknown length not counted" in table[4] and "GPU" not in table[4]
+    assert "at least < 0.1 hours" in table[4] and "GPU" not in table[4]
+    assert table[4].endswith("; of unknown length, and not in it: replace_targets, python")
     assert "These are estimates" in table[5]
 
 
@@ -197,6 +226,17 @@ def test_a_plan_sums_up_the_gpu_hours(
     assert to_do.split()[4:] == ["629", "10,071", "a"]
     assert done.split()[4:] == ["there", f"{tmp_path}/done"]
     assert "629 hours, one after the other, 10,071 GPU hours" in total
+
+
+def test_a_long_plan_without_gpus_says_so(
+    rates: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train = "8 synthst train --tokens t --valid_tokens v --tokenizers p --src en --tgt de --out nowhere/a"
+    for steps, is_long in ((10, False), (10_000, True)):
+        options = f"--training.batch_tokens 1000 --training.warmup_steps 1 --training.max_steps {steps}"
+        monkeypatch.setattr(sys, "stdin", io.StringIO(f"{train} {options}\n"))
+        plan(rates)
+        assert ("These hours are on CPUs; give --ngpu N for GPUs." in capsys.readouterr().out) == is_long
 
 
 def test_numbers_are_shown_with_their_units() -> None:

@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from synthst.estimate.commands import check_commands, read_commands
 from synthst.estimate.forecast import Estimate, Forecast
 from synthst.estimate.rates import read_expected, read_rates
 
+LONG_HOURS = 24
+"""From here on a run on CPUs is told that there are GPUs."""
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
@@ -38,19 +41,32 @@ def show_plan(estimates: Sequence[Estimate], rates: Path) -> str:
         left = f"{row[0]:>{widths[0]}}  {row[1]:<{widths[1]}}"
         right = "  ".join(f"{row[column]:>{widths[column]}}" for column in (2, 3, 4, 5))
         lines.append(f"{left}  {right}  {row[6]}".rstrip())
-    missing = [estimate for estimate in estimates if not estimate.is_there]
-    size, hours = (_total(missing, name) for name in ("bytes", "hours"))
-    gpu_hours = sum(estimate.gpu_hours for estimate in missing)
-    free = shutil.disk_usage(Path.cwd()).free
-    lines += [
-        "",
-        f"to do: {size[0]} of disk ({show_bytes(free)} are free here), {hours[0]} hours, one after the other"
-        + (f", {show_hours(gpu_hours)} GPU hours" if gpu_hours else "")
-        + (f"; {hours[1]} commands of unknown length not counted" if hours[1] else ""),
+    free = show_bytes(shutil.disk_usage(Path.cwd()).free)
+    lines += ["", *_sum_up([estimate for estimate in estimates if not estimate.is_there], free)]
+    lines.append(
         f"These are estimates by the formulas and rates of {rates}, right within a factor of two or three at "
-        "best; what is there already was measured.",
-    ]
+        "best; what is there already was measured."
+    )
     return "\n".join(lines)
+
+
+def _sum_up(to_do: Sequence[Estimate], free: str) -> list[str]:
+    """Return lines with the disk and the hours of what is to do, and what is not in the sum."""
+    hours = sum(estimate.hours or 0.0 for estimate in to_do)
+    gpu_hours = sum(estimate.gpu_hours for estimate in to_do)
+    unknown = Counter(estimate.command.name for estimate in to_do if estimate.hours is None)
+    told = ", ".join(name if count == 1 else f"{count} {name}" for name, count in unknown.items())
+    size = show_bytes(sum(estimate.bytes or 0.0 for estimate in to_do))
+    lines = [
+        f"to do: {size} of disk ({free} are free here), "
+        + ("at least " if unknown else "")
+        + f"{show_hours(hours)} hours, one after the other"
+        + (f", {show_hours(gpu_hours)} GPU hours" if gpu_hours else "")
+        + (f"; of unknown length, and not in it: {told}" if unknown else "")
+    ]
+    if hours >= LONG_HOURS and not gpu_hours:
+        lines.append("These hours are on CPUs; give --ngpu N for GPUs.")
+    return lines
 
 
 def show_bytes(count: float) -> str:
@@ -77,10 +93,3 @@ def _row(estimate: Estimate) -> tuple[str, str, str, str, str, str, str]:
         show_hours(estimate.gpu_hours) if estimate.gpu_hours and not estimate.is_there else "",
         str(estimate.out or "-"),
     )
-
-
-def _total(estimates: Sequence[Estimate], name: str) -> tuple[str, int]:
-    values = [getattr(estimate, name) for estimate in estimates]
-    known = [value for value in values if value is not None]
-    shown = show_bytes(sum(known)) if name == "bytes" else show_hours(sum(known))
-    return f"{shown}", len(values) - len(known)

@@ -27,6 +27,7 @@ class Rates:
     cpu: Device
     gpu: Device
     rows_per_second: Mapping[str, float]
+    audio_per_second: Mapping[str, float]
     bytes: Mapping[str, float]
     tokens_per_sentence: float
     seconds_per_utterance: float
