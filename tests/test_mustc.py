@@ -1,5 +1,6 @@
 """MuST-C and corpora of its form become speech data directories; texts cannot shift."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,20 @@ def test_st_ted_has_the_same_form_in_other_places_and_may_lack_a_translation(tmp
     prepare_mustc(tmp_path / "iwslt-corpus", tmp_path / "out", layout="st_ted")
     assert table(tmp_path / "out", "text.de") == {"st_ted_train_0000001": "Eins"}
     assert read_info(tmp_path / "out")["counts"] == {"read": 2, "dropped_no_text_de": 1, "kept": 1}
+
+
+def test_without_audio_the_texts_of_all_segments_are_kept(tmp_path: Path) -> None:
+    write_mustc(tmp_path, "dev", {**TALKS, 13: [("Five", ""), ("Six\x07", "Sechs")]})
+    shutil.rmtree(tmp_path / "en-de/data/dev/wav")
+    listed = tmp_path / "en-de/data/dev/txt/dev.yaml"
+    listed.write_text(listed.read_text(encoding="utf-8").replace("offset: 0.5", "offset: 9000.5"))
+    prepare_mustc(tmp_path, tmp_path / "out", part="dev", bounds={"dev": [5, 5]}, audio=False)
+    assert list(table(tmp_path / "out", "text.en").values()) == ["One two", "Three", "Four"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["info.json", "text.de", "text.en"]
+    counts = {"read": 5, "dropped_no_text_de": 1, "dropped_control_character": 1, "kept": 3}
+    assert read_info(tmp_path / "out")["counts"] == counts
+    with pytest.raises(DataError, match=r"data/dev/wav is missing"):
+        prepare_mustc(tmp_path, tmp_path / "speech", part="dev")
 
 
 @pytest.mark.parametrize("name", ["dev.en", "dev.de", "dev.yaml"])

@@ -140,6 +140,7 @@ SETTINGS_OF = {  # recipe and file, or file -> the function whose options it fil
     "tedlium": prepare_tedlium,
     "prepare": prepare_libreoffice,
     "subset": choose_subset,
+    "mustc_subset": choose_subset,
     "tokenizers": train_tokenizers,
     "tokenizers_asr": train_tokenizers,
     "tokenizers_pair": train_tokenizers,

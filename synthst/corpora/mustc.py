@@ -15,9 +15,10 @@ from typing import Any, Literal, NamedTuple
 import yaml
 
 from synthst.audio import AudioError
-from synthst.corpora.segments import Segment, check_count, shown, write_segments
-from synthst.datadir import is_made, new_directory, write_info
+from synthst.corpora.segments import Segment, check_count, fit_segment, shown, write_segments
+from synthst.datadir import is_made, new_directory, text_path, write_info
 from synthst.errors import DataError
+from synthst.tables import write_tables
 
 logger = logging.getLogger(__name__)
 
@@ -61,9 +62,11 @@ def prepare_mustc(
     layout: Layout = "mustc",
     bounds: dict[str, list[int]] | None = None,
     max_segments: dict[str, int] | None = None,
+    audio: bool = True,
 ) -> None:
     """Make the speech data directory ``out`` of a part (train, dev, tst-COMMON) of MuST-C, unless there.
 
+    Without ``audio`` it has the texts only, and no recording need be there.
     ``source`` holds <src>-<tgt>/data/<part>/{txt/<part>.yaml, txt/<part>.<lang>, wav/}; with the layout
     st_ted parallel/<part>.{yaml,<lang>} and wav/; with europarl_st <src>/<tgt>/<part>/segments.{lst,<lang>}
     and <src>/audios/, made WAV. Line n of each file belongs to segment n; ids are
@@ -73,21 +76,25 @@ def prepare_mustc(
     """
     made_by: dict[str, object] = {"step": "prepare_mustc", "source": source, "part": part}
     made_by |= {"src": src, "tgt": tgt, "layout": layout, "bounds": bounds}
-    made_by |= {"max_segments": max_segments} if max_segments else {}
+    made_by |= ({"max_segments": max_segments} if max_segments else {}) | ({} if audio else {"audio": False})
     if is_made(out, made_by):
         logger.info("%s is there already", out)
         return
-    files = find_files(source, part, (src, tgt), layout)
+    files = find_files(source, part, (src, tgt), layout, audio=audio)
     counts: Counter[str] = Counter()
     with new_directory(out) as folder:
-        segments = read_segments(files, (src, tgt), f"{layout}_{part}")
-        _write(folder, islice(segments, (max_segments or {}).get(part)), files, (src, tgt), counts, layout)
+        read = read_segments(files, (src, tgt), f"{layout}_{part}")
+        segments = islice(read, (max_segments or {}).get(part))
+        if audio:
+            _write_speech(folder, segments, files, (src, tgt), counts, layout)
+        else:
+            _write_texts(folder, segments, files, (src, tgt), counts)
         check_count(counts["read"], (bounds or {}).get(part), f"{files.segments}")
         write_info(folder, made_by, counts=counts, licence=LICENCES[layout])
     logger.info("%s: %s", out, shown(counts))
 
 
-def _write(
+def _write_speech(
     folder: Path,
     segments: Iterator[Segment],
     files: _Files,
@@ -108,11 +115,28 @@ def _write(
         raise DataError(f"{str(error).partition(';')[0]}; {DOWNLOADS[layout]} and unpack it") from error
 
 
-def find_files(source: Path, part: str, langs: tuple[str, str], layout: Layout) -> _Files:
+def _write_texts(
+    folder: Path, segments: Iterator[Segment], files: _Files, langs: tuple[str, str], counts: Counter[str]
+) -> None:
+    """Write the texts of segments that have them all, wherever the segments are in their recordings."""
+    fit = (fit_segment(segment._replace(start=0.0, end=1.0), 1.0, counts) for segment in segments)
+    rows = ((one.id, tuple(one.texts.values())) for one in fit if one)
+    counts["kept"] = write_tables([text_path(folder, lang) for lang in langs], rows)
+    if not counts["kept"]:
+        raise DataError(
+            f"no line of {files.segments.parent} can be kept: {shown(counts)}; is it the right one?"
+        )
+
+
+def find_files(
+    source: Path, part: str, langs: tuple[str, str], layout: Layout, *, audio: bool = True
+) -> _Files:
     """Name the files of a part. Raises DataError, telling what to download, for those that are missing."""
-    if lacking := [path for path in list_files(source, part, langs, layout) if not path.exists()]:
+    files = name_files(source, part, langs, layout)
+    wanted = list_files(source, part, langs, layout) if audio else [files.segments, *files.lines]
+    if lacking := [path for path in wanted if not path.exists()]:
         raise DataError(f"{lacking[0]} is missing; {DOWNLOADS[layout]} and unpack it, so that it is there")
-    return name_files(source, part, langs, layout)
+    return files
 
 
 def list_files(source: Path, part: str, langs: tuple[str, str], layout: Layout) -> list[Path]:

@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ SETTINGS = {
     **{name: MT_SETTINGS[name] for name in ("tokenizers", "student")},
     "teacher": MT_SETTINGS["teacher"].replace("max_steps: 200", "max_steps: 100"),
     "mustc": "bounds: {train: [60, 60]}\n",
+    "mustc_subset": "size: all\n",
     "indomain": "training: {max_steps: 20, warmup_steps: 5, validate_every: 10}\n",
     "finetune": "training: {max_steps: 20, warmup_steps: 5, validate_every: 10}\n",
 }
@@ -64,6 +66,7 @@ def must_c(tmp_path_factory: pytest.TempPathFactory) -> MustC:
         write_mustc(
             recipe.folder / "downloads/MUSTC_v2.0", part, {1: [(line, turn_round(line)) for line in lines]}
         )
+        shutil.rmtree(recipe.folder / f"downloads/MUSTC_v2.0/en-de/data/{part}/wav")  # the texts are enough
     write_general(
         recipe.folder / "corpus", [*(say() for _ in range(200)), common[1]], [say() for _ in range(20)]
     )
@@ -109,6 +112,21 @@ def test_tst_common_is_translated_and_scored(must_c: MustC) -> None:
 def test_a_corpus_of_another_size_stops(tmp_path: Path) -> None:
     recipe = MustC(tmp_path, MUST_C)
     write_settings(tmp_path / "conf", SETTINGS)
-    write_mustc(tmp_path / "downloads/MUSTC_v2.0", "train", {1: [("One", "Eins")]})
+    for part in ("train", "dev", "tst-COMMON"):
+        write_mustc(tmp_path / "downloads/MUSTC_v2.0", part, {1: [("One", "Eins")]})
+    write_general(tmp_path / "corpus", ["One"], ["Two"])
     done = recipe.run("--stop_stage", "1")
     assert done.returncode == 1 and "train.yaml has 1 utterances, wanted are 60 to 60" in done.stderr
+
+
+def test_all_that_is_missing_is_named_before_anything_is_read(tmp_path: Path) -> None:
+    recipe = MustC(tmp_path, MUST_C)
+    write_settings(tmp_path / "conf", SETTINGS)
+    write_mustc(tmp_path / "downloads/MUSTC_v2.0", "train", {1: [("One", "Eins")]})
+    done = recipe.run("--stop_stage", "1")
+    assert done.returncode == 1 and not (tmp_path / "work").exists()
+    for name in ("corpus/train", "corpus/dev"):
+        assert f"{tmp_path}/{name} (general texts: make them with ../../wmt21_en_de/mt1/run.sh" in done.stderr
+    lacking = [line.split()[0] for line in done.stderr.splitlines() if "must-c" in line]
+    base = f"{tmp_path}/downloads/MUSTC_v2.0/en-de/data"
+    assert lacking == [f"{base}/dev/txt", f"{base}/tst-COMMON/txt"]
