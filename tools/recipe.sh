@@ -1,9 +1,10 @@
 # The mechanics of every run.sh: options, guards, stages, logging. Source it after setting the defaults.
 #
-# Wanted before: options="name ..." (each a variable with its default) and, for an option with few values,
-# choices_<name>="a b c", where NUMBER stands for any whole number and * for anything. It adds --stage,
-# --stop_stage, beside --ngpu --num_nodes (of a Slurm job, for trainings), --licence (of the packed student, in its card), --help, which prints the recipe's own header, and --dry_run, which prints the commands, each after its
-# stage's number, and runs none; --dry_run true prints the plan: directories, and estimates of sizes and hours.
+# Wanted before: options="name ..." (each a variable with its default, or mini_<name> for --preset mini) and, for an option with
+# few values, choices_<name>="a b c", where NUMBER stands for any whole number and * for anything. It adds --stage and --stop_stage;
+# beside --ngpu, --num_nodes (of a Slurm job, for trainings); --licence (of the packed student, in its card); --help, which prints
+# the recipe's own header; and --dry_run, which prints the commands, each after its stage's number, and runs none. --dry_run true
+# prints the plan: directories, and estimates of sizes and hours, after every command has checked its options and settings files.
 # synthst/recipe.py is the same for Python.
 # shellcheck shell=bash disable=SC2154
 set -euo pipefail
@@ -38,7 +39,12 @@ while (($#)); do
         -h | --help) sed -n '2,/^[^#]/{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[-1]##*/}"; exit 0 ;;
         -n | --dry_run | --dry-run)
             dry_run=yes; shift
-            [[ "${1:-}" != true ]] || { dry_run=plan; shift; }
+            case "${1:---}" in
+                true) dry_run=plan; shift ;;
+                false) dry_run=""; shift ;;
+                --*) ;;
+                *) refuse "--dry_run is '$1', wanted is true (the plan), false, or nothing (the commands)" ;;
+            esac
             continue ;;
         --*) name=${1#--}; name=${name//-/_} ;;
         *) refuse "'$1' is no option; options start with --, see --help" ;;
@@ -46,12 +52,16 @@ while (($#)); do
     is_one_of "$name" "${known[@]}" || refuse "unknown option $1; known:$(printf ' --%s' "${known[@]}")"
     [[ -n "${2:-}" && "$2" != --* ]] || refuse "$1 wants a value"
     printf -v "$name" '%s' "$2"
-    given+=("$1" "$2")
+    given+=("--$name" "$2")
     shift 2
 done
 
 for name in stage stop_stage; do
     [[ "${!name}" =~ ^([1-9]|1[0-3])$ ]] || refuse "--$name is '${!name}', wanted is a number from 1 to 13"
+done
+for name in $options; do
+    mini=mini_$name
+    [[ "${preset:-}" != mini || -z "${!mini:-}" || " ${given[*]} " == *" --$name "* ]] || printf -v "$name" '%s' "${!mini}"
 done
 ((stage <= stop_stage)) || refuse "--stage $stage comes after --stop_stage $stop_stage"
 for name in "${known[@]}"; do

@@ -1,5 +1,6 @@
 """Every recipe prints the plan of its stages before it runs anything."""
 
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -37,6 +38,76 @@ def test_a_recipe_passes_the_licence_of_its_student_on_to_the_pack(script: Path,
         return done.stdout.rstrip("\n").split("\n")[-1]
 
     assert last("--licence", "CC-BY-4.0") == f"{last()} --licence CC-BY-4.0"
+
+
+def list_commands(recipe: str, *words: str) -> list[list[str]]:
+    """Return the words of a recipe's commands."""
+    command = [ROOT / "egs" / recipe / "run.sh", *words, "--dry_run"]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=True)
+    return [shlex.split(line) for line in done.stdout.splitlines()]
+
+
+def option(command: list[str], name: str) -> str:
+    return command[command.index(name) + 1]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "words", "size", "teacher"),
+    [
+        ("wmt21_en_de/mt1", [], "all", "hf:facebook/wmt19-en-de"),
+        ("wmt21_en_de/mt1", ["--preset", "mini"], "4000", "own"),
+        ("wmt21_en_de/mt1", ["--preset", "mini", "--subset", "all", "--teacher", "hf:a"], "all", "hf:a"),
+        ("wmt21_en_ru/mt1", ["--preset", "mini"], "4000", "own"),
+        ("wmt20_multi/mt1", ["--preset", "mini"], "4000", "own"),
+    ],
+)
+def test_the_preset_mini_has_small_defaults(recipe: str, words: list[str], size: str, teacher: str) -> None:
+    commands = list_commands(recipe, *words)
+    assert {option(one, "--size") for one in commands if one[2] == "subset"} == {size}
+    assert {option(one, "--teacher") for one in commands if one[2] == "teacher"} == {teacher}
+
+
+@pytest.mark.parametrize("preset", ["mini", "full"])
+def test_must_c_takes_the_general_texts_of_the_same_preset(preset: str) -> None:
+    commands = list_commands("must_c_v2/mt1", "--preset", preset)
+    corpus = f"../../wmt21_en_de/mt1/data/en-de-{preset}/corpus"
+    general = [one for one in commands if one[2] == "filter" and option(one, "--out").endswith("/wmt")]
+    assert [option(one, "--data") for one in general] == [f"{corpus}/train"]
+    assert any(
+        one[2] == "subset" and option(one, "--size") == "4000" for one in commands if "--size" in one
+    ) == (preset == "mini")
+
+
+def test_a_corpus_is_named_by_its_folder_with_or_without_a_slash() -> None:
+    plain, slashes = (list_commands("libreoffice/mt1", "--corpus", f"/x/mine{end}") for end in ("", "//"))
+    assert option(plain[0], "--out").startswith("./data/mine-en-de-full/")
+    assert [one for one in plain if one[2] != "results"] == [one for one in slashes if one[2] != "results"]
+    assert [option(one, "--title") for one in slashes if one[2] == "results"] == ["mine, en-de, preset full"]
+
+
+def test_dry_run_may_be_false(tmp_path: Path) -> None:
+    command = [
+        ROOT / "egs/libreoffice/mt1/run.sh",
+        "--dry_run",
+        "false",
+        "--stage",
+        "6",
+        "--workdir",
+        str(tmp_path),
+    ]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "stage 6 (tokens of " in done.stderr.split("run.sh: ")[-1]
+
+
+@pytest.mark.parametrize("script", RECIPES, ids=lambda path: str(path.parent.relative_to(ROOT)))
+def test_the_help_tells_of_both_dry_runs_in_short_lines(script: Path) -> None:
+    if "iwslt22" in str(script):
+        pytest.skip("its header is longer")
+    told = subprocess.run(
+        [script, "--help"], env=ENVIRONMENT, capture_output=True, text=True, check=True
+    ).stdout
+    assert "--dry_run true (the plan; --dry_run alone: the commands)" in told
+    assert max(map(len, told.split("\n"))) <= 130
 
 
 def test_a_plan_of_wrong_options_is_refused(tmp_path: Path) -> None:

@@ -70,6 +70,12 @@ def stamps(folder: Path) -> dict[Path, int]:
             "--teacher is 'gpt:x', wanted is one of: own general espnet:* ct2:* hf:* llm:* file:*",
         ),
         (["--ngpu", "one"], "--ngpu is 'one', wanted is one of: NUMBER"),
+        (
+            ["--dry_run", "no"],
+            "--dry_run is 'no', wanted is true (the plan), false, or nothing (the commands)",
+        ),
+        (["--langs", "de-fr-it", "--corpus", "x"], "--langs is 'de-fr-it', wanted are two languages"),
+        (["--langs", "de-", "--corpus", "x"], "--langs is 'de-', wanted are two languages"),
         (["--targets", "synth_mono", "--subset", "all"], "synth_mono wants sentences outside --subset"),
     ],
 )
@@ -81,7 +87,8 @@ def test_run_sh_refuses_wrong_options_before_any_work(tmp_path: Path, words: lis
 
 
 def test_run_sh_names_the_set_up_that_is_missing(tmp_path: Path) -> None:
-    for path in (RECIPE / "run.sh", RECIPE / "path.sh", RECIPE.parents[2] / "tools/recipe.sh"):
+    tools = RECIPE.parents[2] / "tools"
+    for path in (RECIPE / "run.sh", RECIPE / "path.sh", tools / "recipe.sh", tools / "path.sh"):
         copy = tmp_path / path.relative_to(RECIPE.parents[2])
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, copy)

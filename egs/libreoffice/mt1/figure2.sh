@@ -20,6 +20,7 @@ choices_switch_at="half NUMBER epoch:NUMBER plateau" choices_restart="nothing op
     choices_teacher="own espnet:* ct2:* hf:* llm:* file:*"
 . ../../../tools/recipe.sh
 . ./path.sh
+corpus=${corpus%"${corpus##*[!/]}"}
 conf=${conf:-conf/$preset} shared=../../../conf pair=${corpus:+${corpus##*/}-}$langs-$preset
 data=$workdir/data/$pair taught=${teacher//[^A-Za-z0-9.-]/_}
 exp=$workdir/exp/$pair/figure2_${student}_${subset}_${taught}_$decode how=${switch_at//:/}_$restart

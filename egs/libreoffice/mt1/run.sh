@@ -16,7 +16,7 @@
 #   --corpus DIR          your own train, dev and test data directories, in any languages, instead of the help texts
 #   --deb_dir DIR         .deb files, where there is no apt
 #   --conf DIR (by default conf/<preset>)   --workdir . (for data, exp and RESULTS.md)   --seed N (of the training)
-#   --ngpu 0   --num_nodes 1   --licence NAME (of the packed student)   --dry_run true (the plan; without true, the commands)
+#   --ngpu 0   --num_nodes 1   --licence NAME (of the packed student)   --dry_run true (the plan; --dry_run alone: the commands)
 # Stages: 1 prepare data, 2 teacher, 3 decode the sources, 4 replace targets, 5 expand with source-only text, 6 tokens,
 #   8 train the student, 10 decode the test sets, 11 score, 12 entropy, 13 export and pack the student (7, 9: nothing here)
 cd "$(dirname "$0")" || exit 1
@@ -27,6 +27,8 @@ corpus="" downloads="" conf="" ngpu=0 seed="" deb_dir="" workdir=.
 choices_langs="*-*" choices_targets="real synth synth_mono" choices_student="2x2 6x6 24x6" choices_preset="mini full" \
     choices_subset="all NUMBER" choices_ngpu=NUMBER choices_teacher="own general espnet:* ct2:* hf:* llm:* file:*"
 . ../../../tools/recipe.sh; . ./path.sh
+corpus=${corpus%"${corpus##*[!/]}"} # without slashes at the end
+[[ "$langs" =~ ^[^-]+-[^-]+$ ]] || refuse "--langs is '$langs', wanted are two languages, such as en-de"
 [[ -n "$corpus" ]] || is_one_of "$langs" en-{de,es,fr,ru} {de,es,fr,ru}-en ||
     refuse "--langs is '$langs', wanted is one of:" en-{de,es,fr,ru} {de,es,fr,ru}-en
 # shellcheck disable=SC2034  # mt1.sh reads them

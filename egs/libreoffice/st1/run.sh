@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # LibreOffice's help texts, spoken by espeak-ng: speech translation students whose encoder begins as a recogniser's.
 #
-# Usage: ./run.sh [--stage N] [--stop_stage M] [--dry_run true] [--num_nodes M] [--licence NAME] [--option value ...]   Paths are relative to this folder.
+# Usage: ./run.sh [--stage N] [--stop_stage M] [--option value ...]      Paths are relative to this folder.
 #   --langs en-de     en-{de,es,fr,ru}
 #   --targets synth   real (references) | synth (the teacher's) | synth_asr (and those of speech with transcripts only)
 #   --student 17x6    17x6 (the paper's) | 6x3 Conformer encoder x Transformer decoder layers
@@ -10,7 +10,9 @@
 #   --mt none         what the decoder begins as: none | own (stage 8 trains a text student on the same targets) | espnet:DIR
 #   --decode beam4    how they search: conf/decode_<name>.yaml and decode_st_<name>.yaml at the repository's top
 #   --preset full     full (the paper's width, for a GPU) | mini (minutes on two CPU cores)
-#   --conf DIR (by default conf/<preset>)   --ngpu 0   --seed N (of the student)   --deb_dir DIR (where there is no apt)   --workdir . (for what it writes)
+#   --conf DIR (by default conf/<preset>)   --workdir . (for what it writes)   --seed N (of the student)
+#   --deb_dir DIR (where there is no apt)
+#   --ngpu 0   --num_nodes 1   --licence NAME (of the packed student)   --dry_run true (the plan; --dry_run alone: the commands)
 # Stages: 1 prepare data, 2 teacher, 3 decode the sources, 4 replace targets, 5 expand with ASR-only speech, 6 tokens and
 #   audio, 7 recogniser, 8 train the student, 10 decode the test set, 11 score, 12 entropy, 13 pack the student (9: nothing here)
 cd "$(dirname "$0")" || exit 1

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # LibreOffice's help texts: one student for several language pairs, taught by a teacher per pair (the paper's Tables 3 and 4).
 #
-# Usage: ./run.sh [--stage N] [--stop_stage M] [--dry_run true] [--num_nodes M] [--licence NAME] [--option value ...]   Paths are relative to this folder.
+# Usage: ./run.sh [--stage N] [--stop_stage M] [--option value ...]      Paths are relative to this folder.
 #   --langs en-mul        en-mul (English into the others, Table 3) | mul-en (the others into English, Table 4)
 #   --others "de es fr"   the other languages, two or more of de es fr ru
 #   --targets synth       real (references) | synth (each pair's teacher's)
@@ -12,8 +12,9 @@
 #                         espnet:DIR ct2:DIR hf:NAME llm:YAML file:TSV, such as hf:Helsinki-NLP/opus-mt-{pair}
 #   --decode beam4        how they search: conf/decode_<name>.yaml at the top of the repository
 #   --preset full         full (the paper's width, for a GPU) | mini (for CPUs)
-#   --conf DIR (by default conf/<preset>)   --ngpu 0   --seed N (of the student's training)
-#   --deb_dir DIR (.deb files, where there is no apt)   --workdir . (where data/, exp/ and RESULTS.md go)
+#   --conf DIR (by default conf/<preset>)   --workdir . (where data/, exp/ and RESULTS.md go)   --seed N (of the student's training)
+#   --deb_dir DIR (.deb files, where there is no apt)
+#   --ngpu 0   --num_nodes 1   --licence NAME (of the packed student)   --dry_run true (the plan; --dry_run alone: the commands)
 # Stages: 1 prepare data, 2 teachers, 3 decode the sources, 4 replace targets, 5 put the pairs together, 6 tokens,
 #   8 train the student, 10 decode the test sets, 11 score, 12 entropy, 13 pack the student (7, 9: nothing here)
 cd "$(dirname "$0")" || exit 1

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The Battle for Wesnoth: students of LibreOffice's help texts, fine-tuned in another domain (the paper's Table 7).
 #
-# Usage: ./run.sh [--stage N] [--stop_stage M] [--dry_run true] [--num_nodes M] [--licence NAME] [--option value ...]   Paths are relative to this folder.
+# Usage: ./run.sh [--stage N] [--stop_stage M] [--option value ...]      Paths are relative to this folder.
 #   --langs en-de         en-{de,es,fr,ru} or a reverse, e.g. de-en
 #   --pretrained synth    what the student learnt before, from the help texts: none (from scratch) | real (references) |
 #                         synth (the general teacher's translations)
@@ -13,8 +13,9 @@
 #   --test_sets "[test]"  data directories beside or relative to Wesnoth's, "[test, ../handbook/test]", or sacreBLEU's names
 #   --decode beam4        how they search: conf/decode_<name>.yaml at the top of the repository
 #   --preset full         full (the paper's width, for a GPU) | mini (minutes on two CPU cores)
-#   --conf DIR (by default conf/<preset>)   --ngpu 0   --seed N (of the student's trainings)
-#   --deb_dir DIR (packages and lists, where there is no apt)   --workdir . (for what it writes)
+#   --conf DIR (by default conf/<preset>)   --workdir . (for what it writes)   --seed N (of the student's trainings)
+#   --deb_dir DIR (packages and lists, where there is no apt)
+#   --ngpu 0   --num_nodes 1   --licence NAME (of the packed student)   --dry_run true (the plan; --dry_run alone: the commands)
 # Stages: 1 prepare data, 2 teachers, 3 decode the sources, 4 replace targets, 6 tokens, 8 train on help texts, 9 fine-tune,
 #   10 decode the test sets, 11 score, 12 entropy, 13 pack the student (5, 7: nothing here)
 cd "$(dirname "$0")" || exit 1
@@ -27,8 +28,8 @@ choices_langs="en-de en-es en-fr en-ru de-en es-en fr-en ru-en" choices_pretrain
     choices_preset="mini full" choices_ngpu=NUMBER
 . ../../../tools/recipe.sh; . ./path.sh
 src=${langs%-*} conf=${conf:-conf/$preset} shared=../../../conf data=$workdir/data/$langs-$preset exp=$workdir/exp/$langs-$preset
-pair=(--src "$src" --tgt "${langs#*-}") title=Wesnoth domain=$data/wesnoth texts=$data/help_$subset texts_name="help texts" texts_dev=$data/libreoffice/dev
-general_data=$data/general
+pair=(--src "$src" --tgt "${langs#*-}") title=Wesnoth domain=$data/wesnoth texts=$data/help_$subset texts_name="help texts"
+texts_dev=$data/libreoffice/dev general_data=$data/general
 corpora=("$data"/{libreoffice,descriptions,handbook,wesnoth})
 . ../../../tools/domains.sh
 . ../../../tools/fine_tuning.sh
@@ -37,7 +38,8 @@ prepare_domains libreoffice descriptions handbook wesnoth # stage 1
 join_apart "$general_data" "$data"/{libreoffice,descriptions,handbook}
 join_apart "$data/help" "$data/libreoffice"
 join_apart "${domain}_real" "$domain"
-run 1 "choose the help texts" synthst subset --data "$data/help" --out "${texts}_real" --size "$subset" --rest "$data/help_rest_$subset"
+run 1 "choose the help texts" synthst subset --data "$data/help" --out "${texts}_real" --size "$subset" \
+    --rest "$data/help_rest_$subset"
 
 make_teachers     # 2: the general one, and the in-domain one that goes on from it
 translate_sources # 3, 4: help texts by the general teacher, Wesnoth's by --teacher
