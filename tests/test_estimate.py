@@ -14,7 +14,7 @@ from synthst.espnet.speech_config import SpeechModelConfig
 from synthst.estimate.command import plan, show_bytes, show_hours
 from synthst.estimate.commands import read_commands
 from synthst.estimate.forecast import Estimate, Forecast
-from synthst.estimate.rates import Expected, read_expected, read_rates
+from synthst.estimate.rates import Expected, find_shape, read_expected, read_rates
 from synthst.estimate.work import frames_per_second, speech_parts, text_parts
 from synthst.info import write_info
 
@@ -251,6 +251,8 @@ def test_numbers_are_shown_with_their_units() -> None:
 
 def test_the_repositorys_rates_are_read_and_others_refused(rates: Path, tmp_path: Path) -> None:
     assert read_rates(RATES).cpu.train_flops == 1e11
+    found = find_shape(read_rates(RATES).teachers, "hf:Helsinki-NLP/opus-mt-en-de")
+    assert found is not None and (found[0].encoder_layers, found[0].width) == (6, 512)
     rates.write_text(yaml.safe_dump({**NUMBERS, "tpu": {}}), encoding="utf-8")
     with pytest.raises(ConfigError, match="does not know tpu"):
         read_rates(rates)
