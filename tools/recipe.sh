@@ -42,7 +42,7 @@ while (($#)); do
             case "${1:---}" in
                 true) dry_run=plan; shift ;;
                 false) dry_run=""; shift ;;
-                --*) ;;
+                -*) ;;
                 *) refuse "--dry_run is '$1', wanted is true (the plan), false, or nothing (the commands)" ;;
             esac
             continue ;;

@@ -20,10 +20,12 @@
 #   10 decode the test sets, 11 score, 12 entropy, 13 pack the student (5, 7: nothing here)
 cd "$(dirname "$0")" || exit 1
 options="source corpus pretrained targets teacher student subset test_sets decode preset conf ngpu seed workdir"
-langs=en-de source=downloads corpus="" pretrained=synth targets=synth teacher=general student=2x2 subset=all test_sets="[tst-COMMON]" decode=beam4 preset=full conf="" ngpu=0 seed="" workdir=.
+langs=en-de source=downloads corpus="" pretrained=synth targets=synth teacher=general student=2x2 \
+    subset=all test_sets="[tst-COMMON]" decode=beam4 preset=full conf="" ngpu=0 seed="" workdir=.
 # shellcheck disable=SC2034  # recipe.sh reads the choices
-mini_subset=4000 choices_pretrained="none real synth" choices_targets="real synth" choices_student="2x2 6x6 24x6" choices_subset="all NUMBER" \
-    choices_teacher="general indomain espnet:* ct2:* hf:* llm:* file:*" choices_preset="mini full" choices_ngpu=NUMBER
+mini_subset=4000 choices_pretrained="none real synth" choices_targets="real synth" choices_student="2x2 6x6 24x6" \
+    choices_subset="all NUMBER" choices_preset="mini full" choices_ngpu=NUMBER \
+    choices_teacher="general indomain espnet:* ct2:* hf:* llm:* file:*"
 . ../../../tools/recipe.sh; . ./path.sh
 corpus=${corpus:-../../wmt21_en_de/mt1/data/$langs-$preset/corpus}
 conf=${conf:-conf/$preset} shared=../../../conf data=$workdir/data/$langs-$preset exp=$workdir/exp/$langs-$preset

@@ -23,8 +23,8 @@ options="langs others targets student subset temperature teacher decode preset d
 langs=en-mul others="de es fr" targets=synth student=2x2 subset=all temperature=1 teacher=own decode=beam4 preset=full
 downloads="" mtdata="" conf="" ngpu=0 seed="" workdir=.
 # shellcheck disable=SC2034  # recipe.sh reads the choices
-mini_subset=4000 choices_langs="en-mul mul-en" choices_targets="real synth" choices_student="2x2 6x6 24x6" choices_subset="all NUMBER" \
-    choices_temperature="NUMBER NUMBER.* inf" choices_teacher="own espnet:* ct2:* hf:* llm:* file:*" \
+mini_subset=4000 choices_langs="en-mul mul-en" choices_targets="real synth" choices_student="2x2 6x6 24x6" \
+    choices_subset="all NUMBER" choices_temperature="NUMBER NUMBER.* inf" choices_teacher="own espnet:* ct2:* hf:* llm:* file:*" \
     choices_preset="mini full" choices_ngpu=NUMBER
 . ../../../tools/recipe.sh; . ./path.sh
 # shellcheck disable=SC2034  # mul.sh reads them

@@ -21,8 +21,8 @@ options="targets student subset teacher decode choose test_sets preset downloads
 langs=en-de targets=synth student=2x2 subset=all teacher=hf:facebook/wmt19-en-de decode=beam4 choose="" test_sets="[test]" preset=full
 downloads="" mtdata="" conf="" ngpu=0 seed="" workdir=.
 # shellcheck disable=SC2034  # recipe.sh reads the choices
-mini_teacher=own mini_subset=4000 choices_targets="real synth synth_mono" choices_student="2x2 6x6 24x6" choices_preset="mini full" \
-    choices_subset="all NUMBER" choices_ngpu=NUMBER choices_teacher="own espnet:* ct2:* hf:* llm:* file:*"
+mini_teacher=own mini_subset=4000 choices_targets="real synth synth_mono" choices_student="2x2 6x6 24x6" \
+    choices_preset="mini full" choices_subset="all NUMBER" choices_ngpu=NUMBER choices_teacher="own espnet:* ct2:* hf:* llm:* file:*"
 . ../../../tools/recipe.sh; . ./path.sh
 # shellcheck disable=SC2034  # mt1.sh reads them
 title="WMT21" shared_vocabulary=true corpus="" apart=""
