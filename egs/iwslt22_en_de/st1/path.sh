@@ -1,8 +1,2 @@
-# Put the repository's environment on the PATH; source it.
 # shellcheck shell=bash
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
-if [[ ! -x "$root/.venv/bin/synthst" ]]; then
-    echo "path.sh: $root/.venv is not there yet; run tools/setup.sh" >&2
-    exit 1
-fi
-export PATH="$root/.venv/bin:$PATH:$root/.uv/bin" PYTHONUNBUFFERED=1
+. "$(dirname "${BASH_SOURCE[0]}")/../../../tools/path.sh"
