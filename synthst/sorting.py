@@ -7,12 +7,20 @@ from collections.abc import Iterable, Iterator
 from operator import itemgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 from synthst.atomic import unwritable
 
 Row = tuple[str, str]
 
 _MAX_RUNS = 128  # files that are open at once
+
+
+class _Run(NamedTuple):
+    """A sorted file; ``level`` says how many times its rows were merged."""
+
+    path: Path
+    level: int
 
 
 def sort_rows(
@@ -25,12 +33,18 @@ def sort_rows(
     """
     with TemporaryDirectory(prefix="synthst-sort-", dir=folder) as name:
         runs, rest = _write_runs(rows, Path(name), max_bytes)
-        yield from heapq.merge(*map(_read_run, runs), rest, key=itemgetter(0))
+        while len(runs) > _MAX_RUNS:  # the last ones are the smallest
+            _merge_last(runs, min(_MAX_RUNS, len(runs) - _MAX_RUNS + 1))
+        yield from heapq.merge(*(_read_run(run.path) for run in runs), rest, key=itemgetter(0))
 
 
-def _write_runs(rows: Iterable[Row], folder: Path, max_bytes: int) -> tuple[list[Path], list[Row]]:
-    """Write sorted files of up to ``max_bytes`` of rows each; return them and the sorted rest."""
-    runs: list[Path] = []
+def _write_runs(rows: Iterable[Row], folder: Path, max_bytes: int) -> tuple[list[_Run], list[Row]]:
+    """Write sorted files of up to ``max_bytes`` of rows each; return them and the sorted rest.
+
+    As many files of a level as may be open become one of the next level, so that a row is written once for
+    each level and the work is n log n.
+    """
+    runs: list[_Run] = []
     chunk: list[Row] = []
     size = 0
     for row in rows:
@@ -38,8 +52,9 @@ def _write_runs(rows: Iterable[Row], folder: Path, max_bytes: int) -> tuple[list
         size += sys.getsizeof(row) + sys.getsizeof(row[0]) + sys.getsizeof(row[1]) + 8
         if size >= max_bytes:
             chunk.sort(key=itemgetter(0))
-            runs.append(_write_run(chunk, folder / f"run{len(runs)}"))
-            runs = [_merge_runs(runs)] if len(runs) == _MAX_RUNS else runs
+            runs.append(_Run(_write_run(chunk, folder / f"run{len(runs)}"), 0))
+            while len(runs) >= _MAX_RUNS and runs[-_MAX_RUNS].level == runs[-1].level:
+                _merge_last(runs, _MAX_RUNS)
             chunk, size = [], 0
     chunk.sort(key=itemgetter(0))
     return runs, chunk
@@ -62,9 +77,11 @@ def _read_run(path: Path) -> Iterator[Row]:
             yield utterance, value
 
 
-def _merge_runs(runs: list[Path]) -> Path:
-    """Merge sorted files into one, which takes the name of the first."""
-    merged = _write_run(heapq.merge(*map(_read_run, runs), key=itemgetter(0)), runs[0].with_name("merged"))
-    for run in runs:
-        run.unlink()
-    return merged.rename(runs[0])
+def _merge_last(runs: list[_Run], count: int) -> None:
+    """Merge the last sorted files into one of the next level, which takes the name of the first of them."""
+    last = runs[-count:]
+    rows = heapq.merge(*(_read_run(run.path) for run in last), key=itemgetter(0))
+    merged = _write_run(rows, last[0].path.with_name("merged"))
+    for run in last:
+        run.path.unlink()
+    runs[-count:] = [_Run(merged.rename(last[0].path), last[0].level + 1)]

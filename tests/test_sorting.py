@@ -4,6 +4,7 @@ import errno
 import os
 import random
 import tracemalloc
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,36 @@ def test_sort_rows_on_disk_equals_sorting_in_memory(
     rows = [(str(chance.randrange(300)), f"{number}\n\t\u2028\ud800") for number in range(1000)]
     assert list(sort_rows(rows, folder=tmp_path, max_bytes=10_000)) == sorted(rows, key=lambda row: row[0])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_sort_rows_writes_a_row_once_for_each_level_and_opens_few_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Runs of one row, four of which make one of the next level: 64 rows have three levels above the first."""
+    written, opened = 0, []
+    write_run, merge = sorting._write_run, sorting.heapq.merge
+
+    def counting_write(rows: Iterable[sorting.Row], path: Path) -> Path:
+        nonlocal written
+        listed = list(rows)
+        written += len(listed)
+        return write_run(listed, path)
+
+    def counting_merge(*runs: Iterable[sorting.Row], key: object) -> object:
+        opened.append(len(runs))
+        return merge(*runs, key=key)
+
+    monkeypatch.setattr(sorting, "_MAX_RUNS", 4)
+    monkeypatch.setattr(sorting, "_write_run", counting_write)
+    monkeypatch.setattr(sorting.heapq, "merge", counting_merge)
+    rows = [(f"{number * 7 % 64:02d}", "") for number in range(64)]
+    assert list(sort_rows(rows, folder=tmp_path, max_bytes=1)) == sorted(rows)
+    assert written == 64 * 4  # as it comes, and in 16 files of 4, 4 of 16 and 1 of 64
+    written = 0
+    assert len(list(sort_rows(rows[:63], folder=tmp_path, max_bytes=1))) == 63
+    left = 4 + 1 + 1 + 1, 4 + 4 + 7  # of three files of each level: the last four, then the last three
+    assert written == 63 + 60 + 48 + sum(left)
+    assert max(opened) <= 4 + 1  # and the rest, which is in memory
 
 
 def test_sort_rows_names_the_place_of_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
