@@ -1,6 +1,5 @@
 """Join the sentences of a text table with a translation store, by two hashes, out of core."""
 
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from synthst.atomic import scratch_directory, unwritable
-from synthst.errors import DataError
+from synthst.database import MEMORY_LIMIT, open_database
 from synthst.store import PART_SCHEMA, sound_parts, source_hash
 from synthst.tables import read_table
 
@@ -20,9 +19,7 @@ BATCH_SCHEMA = pa.schema(
 )
 KEY = "CAST('0x' || source_hash AS UHUGEINT)"
 
-MEMORY_LIMIT = "1GB"  # of the joins; batches on their way through Python come on top, some 300 MB
 ROWS_PER_BATCH = 20_000
-MAX_THREADS = 4  # each needs a share of the memory
 
 # Two processes may both have decoded a source. Then the part with the smallest checksum counts: the choice
 # depends on what the store holds, not on the order in which it is read.
@@ -95,22 +92,8 @@ def scratch_database(
             folder = stack.enter_context(scratch_directory(store, purpose))
         except OSError as error:
             raise unwritable(store, error) from error
-        config: dict[str, str | bool | int | float | list[str]] = {
-            "memory_limit": memory_limit,
-            "temp_directory": str(folder / "spill"),
-            "preserve_insertion_order": "false",
-            "threads": min(os.cpu_count() or 1, MAX_THREADS),
-        }
-        try:
-            connection = stack.enter_context(duckdb.connect(config=config))
-            connection.execute("SET enable_progress_bar = false")
-            yield connection, folder
-        except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
-            told = str(error).split("\n", 1)[0]
-            raise DataError(
-                f"{store}: to read it takes more room for passing files beside it ({told}); the store is as "
-                "it was: free some space there and run again"
-            ) from error
+        database = open_database(folder, f"{store}: to read it", memory_limit=memory_limit)
+        yield stack.enter_context(database), folder
 
 
 def load_sources(connection: duckdb.DuckDBPyConnection, text: Path, columns: str) -> None:

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import duckdb
 import pyarrow as pa
 
+from synthst.database import MEMORY_LIMIT
 from synthst.errors import DataError
-from synthst.lookup import MEMORY_LIMIT, ROWS_PER_BATCH, open_parts, quote, scratch_database
+from synthst.lookup import ROWS_PER_BATCH, open_parts, quote, scratch_database
 from synthst.store import sound_parts, source_hash
 from synthst.tables import read_table
 

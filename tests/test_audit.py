@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from synthst.audit.origin import find_origin
 from synthst.audit.sample import read_sample
 from synthst.errors import ConfigError, DataError, install_command
 from synthst.info import read_info, write_info
+from synthst.tables import Row, sort_rows
 from synthst.targets.filters.language import load_detector
 
 
@@ -137,6 +139,22 @@ def test_several_targets_of_a_source_meet_their_reference(tmp_path: Path) -> Non
         ("a-h10", "x", "I", "eins"),
     ]
     assert (sample.rows, sample.shared, sample.only_real) == (3, 3, 1)
+
+
+def test_numbered_targets_are_sorted_beside_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    places = []
+
+    def noting_sort(rows: Iterable[Row], *, folder: Path | None = None) -> Iterator[Row]:
+        places.append(folder)
+        return sort_rows(rows, folder=folder)
+
+    monkeypatch.setattr("synthst.audit.sample.sort_rows", noting_sort)
+    numbered = write_side(tmp_path / "numbered", {"a-h1": ("x", "1"), "a-h2": ("x", "I")})
+    write_info(numbered, {"step": "replace_targets", "src": "en", "tgt": "de", "nbest_targets": 2})
+    audit(numbered, out=tmp_path / "out", alone=True, workers=1)
+    assert [place.parent for place in places if place] == [tmp_path]
+    found = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert found == ["audit.json", "index.html", "info.json"]
 
 
 def test_a_sample_depends_on_ids_and_seed_and_is_nested(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ LAYERS = [
     {
         "atomic",
         "cluster",
+        "database",
         "fill",
         "html",
         "multilingual",
@@ -150,6 +151,10 @@ def test_torch_is_imported_for_models_and_for_speed_perturbation_only() -> None:
         if any(name.split(".")[0] == "torch" for name in imports_of(path))
     }
     assert users == {"espnet", "speed", "teacher"}
+
+
+def test_duckdb_is_opened_in_one_place_only_with_its_limits_and_errors() -> None:
+    assert [name for name, path in MODULES.items() if "duckdb.connect(" in path.read_text()] == ["database"]
 
 
 @pytest.mark.parametrize("module", ["cli", "errors"])

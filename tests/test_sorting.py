@@ -33,7 +33,7 @@ def test_sort_rows_on_disk_equals_sorting_in_memory(
 def test_sort_rows_writes_a_row_once_for_each_level_and_opens_few_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Runs of one row, four of which make one of the next level: 64 rows have three levels above the first."""
+    """Runs of one row, four of which make one of the next level: 64 rows have three such levels."""
     written, opened = 0, []
     write_run, merge = sorting._write_run, sorting.heapq.merge
 

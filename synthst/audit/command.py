@@ -108,19 +108,20 @@ def _complete(
 
 def _write_audit(out: Path, inputs: Inputs, made_by: Mapping[str, object], workers: int) -> None:
     src, tgt = inputs.src, inputs.tgt
-    sample = read_sample(
-        *(inputs.data, inputs.real),
-        src=src,
-        tgt=tgt,
-        size=inputs.sample,
-        seed=inputs.seed,
-        numbered=inputs.numbered,
-    )
-    stored = None if inputs.store is None else find_stored(inputs.store, sample)
-    measures = measure_sample(sample, stored, src=src, tgt=tgt, workers=workers)
-    report = make_report(sample, stored, measures, _describe(inputs), worst=inputs.worst)
-    pairs = list_pairs(sample, measures, size=inputs.table)
     with new_directory(out) as folder:
+        sample = read_sample(
+            *(inputs.data, inputs.real),
+            src=src,
+            tgt=tgt,
+            size=inputs.sample,
+            seed=inputs.seed,
+            numbered=inputs.numbered,
+            folder=folder,
+        )
+        stored = None if inputs.store is None else find_stored(inputs.store, sample, folder=folder)
+        measures = measure_sample(sample, stored, src=src, tgt=tgt, workers=workers)
+        report = make_report(sample, stored, measures, _describe(inputs), worst=inputs.worst)
+        pairs = list_pairs(sample, measures, size=inputs.table)
         _write(folder / "audit.json", json.dumps(report, ensure_ascii=False, indent=1) + "\n")
         _write(folder / "index.html", render_page(report, pairs))
         parents = [path for path in (inputs.data, inputs.real, inputs.store) if path is not None]

@@ -59,16 +59,18 @@ def read_sample(
     size: int,
     seed: int = 0,
     numbered: bool = False,
+    folder: Path | None = None,
 ) -> Sample:
     """Read at most ``size`` pairs of ids that both directories have, chosen by a hash of id and ``seed``.
 
     Memory is for ``size`` pairs, whatever the directories hold. ``numbered`` synthetic ids end in -h1, -h2,
-    ... for the several targets of one source; the references' do not.
+    ... for the several targets of one source; the references' do not. They are sorted in ``folder`` (the
+    system's for temporary files, if None).
     Raises DataError when no id is in both, or an id has another source in one than in the other.
     """
     if size < 1:
         raise ConfigError(f"--sample is {size}; give the number of sentences to read at most, above 0")
-    reader = _Reader(synthetic, real, src, tgt, numbered=numbered)
+    reader = _Reader(synthetic, real, src, tgt, numbered=numbered, folder=folder)
 
     def digest(pair: Pair) -> bytes:
         return blake2b(f"{seed} {pair.id}".encode(), digest_size=16).digest()
@@ -81,8 +83,17 @@ def read_sample(
 class _Reader:
     """Join two data directories by id, and count what only one of them has."""
 
-    def __init__(self, synthetic: Path, real: Path | None, src: str, tgt: str, *, numbered: bool) -> None:
-        self._synthetic, self._real, self._numbered = synthetic, real, numbered
+    def __init__(
+        self,
+        synthetic: Path,
+        real: Path | None,
+        src: str,
+        tgt: str,
+        *,
+        numbered: bool,
+        folder: Path | None,
+    ) -> None:
+        self._synthetic, self._real, self._numbered, self._folder = synthetic, real, numbered, folder
         self._tables = [text_path(Path(), src).name, text_path(Path(), tgt).name]
         self.rows = self.shared = self.only_real = 0
         self._other_sources, self._first_other = 0, ""
@@ -113,7 +124,7 @@ class _Reader:
             yield from ((utterance, utterance, source, target) for utterance, (source, target) in rows)
             return
         packed = ((_NUMBER.sub("", utterance), "\t".join([utterance, *values])) for utterance, values in rows)
-        for id_, row in sort_rows(packed):
+        for id_, row in sort_rows(packed, folder=self._folder):
             utterance, source, target = row.split("\t")  # a table's values have no tabs
             yield id_, utterance, source, target
 

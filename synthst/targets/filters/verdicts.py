@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 import duckdb
 import pyarrow as pa
 
+from synthst.database import MEMORY_LIMIT, open_database
 from synthst.targets.filters.spec import CorpusFilter, Value
 
 _ROWS = 50_000
@@ -73,15 +74,13 @@ class Verdicts:
 
 @contextmanager
 def open_verdicts(
-    filters: Mapping[int, CorpusFilter], *, folder: Path | None = None, memory_limit: str = "1GB"
+    filters: Mapping[int, CorpusFilter], *, folder: Path | None = None, memory_limit: str = MEMORY_LIMIT
 ) -> Iterator[Verdicts]:
-    """Make empty tables; what exceeds ``memory_limit`` goes to ``folder``, or the system's if None."""
+    """Make empty tables; what exceeds ``memory_limit`` goes to ``folder``, or the system's if None.
+
+    Raises DataError when the disk or the memory does not suffice.
+    """
     with TemporaryDirectory(prefix="synthst-filter-", dir=folder) as scratch:
-        config: dict[str, str | bool | int | float | list[str]] = {
-            "memory_limit": memory_limit,
-            "temp_directory": scratch,
-            "preserve_insertion_order": "false",
-        }
-        with duckdb.connect(config=config) as connection:
-            connection.execute("SET enable_progress_bar = false")
+        task = f"{Path(scratch).parent}: to compare pairs in it"
+        with open_database(Path(scratch), task, memory_limit=memory_limit) as connection:
             yield Verdicts(connection, filters)
