@@ -8,6 +8,8 @@ import logging
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Literal
 
@@ -158,15 +160,25 @@ def _size(data: Path, langs: tuple[str, str]) -> int:
 def _merge(
     pairs: Mapping[str, Path], sizes: Mapping[str, int], shares: Mapping[str, int], seed: int
 ) -> Iterator[JoinedRow]:
-    """Merge the rows of all pairs, each as often as its share wants."""
-    streams, names = [], []
-    for pair, data in pairs.items():
+    """Yield the rows of all pairs in byte order of id, each as often as its share wants.
+
+    A prefix has two hyphens, the second at its end, so the ids of one come all before or all after those of
+    another: copies are read one after the other. Only de_2 and the second copy of de share a prefix.
+    """
+    for _, copies in groupby(sorted(_copies(pairs, sizes, shares), key=itemgetter(0)), key=itemgetter(0)):
+        listed = list(copies)
+        streams = [_rows(pairs[pair], pair, prefix, part=part, seed=seed) for prefix, pair, part in listed]
+        yield from merge_rows(streams, names=[str(pairs[pair]) for _, pair, _ in listed])
+
+
+def _copies(
+    pairs: Mapping[str, Path], sizes: Mapping[str, int], shares: Mapping[str, int]
+) -> Iterator[tuple[str, str, int | None]]:
+    """Yield for each time that a pair comes what goes before its ids, and the rows of it, None for all."""
+    for pair in pairs:
         whole, rest = divmod(shares[pair], sizes[pair])
         for copy in range(1, whole + (rest > 0) + 1):
-            prefix = f"{pair}-" if copy == 1 else f"{pair}_{copy}-"
-            streams.append(_rows(data, pair, prefix, part=rest if copy > whole else None, seed=seed))
-            names.append(str(data))
-    return merge_rows(streams, names=names)
+            yield f"{pair}-" if copy == 1 else f"{pair}_{copy}-", pair, rest if copy > whole else None
 
 
 def _rows(data: Path, pair: str, prefix: str, *, part: int | None, seed: int) -> Iterator[JoinedRow]:

@@ -1,6 +1,7 @@
 """Several language pairs in one directory: shares by hand, ids that cannot clash, tags where they belong."""
 
 import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from synthst.cli import main
 from synthst.datadir import check_datadir, combine_datadirs, new_directory, read_info, subset_datadir
 from synthst.errors import ConfigError, DataError
 from synthst.multilingual import combine_pairs, read_tagged, refuse_pairs, share_rows, split_pair
-from synthst.tables import read_table, write_table, write_tables
+from synthst.tables import JoinedRow, join_tables, read_table, write_table, write_tables
 from synthst.targets.expand import expand_targets
 from synthst.targets.replace import replace_targets
 
@@ -65,6 +66,45 @@ def test_combine_pairs_balances_by_repeating_the_small_and_cutting_the_large(
     subset_datadir(pairs["en-de"], tmp_path / "subset", size=4)
     chosen = {f"en-de-{name}" for name in read(tmp_path / "subset/text.en")}
     assert {name for name in found if name.startswith("en-de")} == chosen
+
+
+def test_combine_pairs_reads_one_copy_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 10 rows in all each pair gets 5: en-es 5 times its only one."""
+    pairs = {f"en-{tgt}": make(tmp_path / tgt, "en", tgt, rows) for tgt, rows in (("de", 9), ("es", 1))}
+    is_open, most_open, rows_read = 0, 0, 0
+
+    def counting_join(paths: Sequence[Path]) -> Iterator[JoinedRow]:
+        nonlocal is_open, most_open, rows_read
+        is_open += 1
+        most_open = max(most_open, is_open)
+        for row in join_tables(paths):
+            rows_read += 1
+            yield row
+        is_open -= 1
+
+    monkeypatch.setattr("synthst.multilingual.join_tables", counting_join)
+    out = tmp_path / "out"
+    assert combine_pairs(pairs, out, src="en", tgt="mul", temperature=math.inf) == 10
+    assert (most_open, is_open) == (1, 0)
+    assert rows_read == 10 + 9 + 5  # to count them, to choose 5 of 9, and 5 times the one
+    spanish = [name for name in read(out / "text.en") if name.startswith("en-es")]
+    assert spanish == ["en-es-0", "en-es_2-0", "en-es_3-0", "en-es_4-0", "en-es_5-0"]
+
+
+def test_combine_pairs_merges_copies_of_a_pair_with_a_pair_of_the_same_prefix(tmp_path: Path) -> None:
+    """Of 9 rows each pair gets 3: the one of en-de comes as en-de_2 too, which another pair is called."""
+    pairs = {"en-de": make(tmp_path / "de", "en", "de", 1), "en-fr": make(tmp_path / "fr", "en", "fr", 5)}
+    other = {f"0{number}": ("en", "de_2") for number in range(3)}
+    with new_directory(tmp_path / "de_2", made_by={"step": "toy"}) as folder:
+        write_tables([folder / "text.en", folder / "text.de_2"], other.items())
+    out = tmp_path / "out"
+    wanted = {"src": "en", "tgt": "mul", "temperature": math.inf}
+    assert combine_pairs(pairs | {"en-de_2": tmp_path / "de_2"}, out, **wanted) == 9  # type: ignore[arg-type]
+    listed = ["en-de-0", "en-de_2-0", "en-de_2-00", "en-de_2-01", "en-de_2-02", "en-de_3-0"]
+    assert list(read(out / "utt2pair"))[:6] == listed
+    pairs |= {"en-de_2": make(tmp_path / "same", "en", "de_2", 1)}  # of 7 rows each gets 2 or 3
+    with pytest.raises(DataError, match="1 of 1 ids occur twice in .*the first is en-de_2-0"):
+        combine_pairs(pairs, tmp_path / "twice", **wanted)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
