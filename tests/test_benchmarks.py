@@ -1,6 +1,7 @@
 """Every benchmark still finds what it measures."""
 
 import dataclasses
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -78,3 +79,32 @@ def test_training_ends_in_time_with_what_it_has(tmp_path: Path) -> None:
     losses = (tmp_path / "losses.tsv").read_text(encoding="utf-8").splitlines()
     assert len(losses) == 3  # a head, and two rounds: one to warm up and one that counts
     assert "by processor time, 1 batches" in (tmp_path / "train.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.system
+def test_the_scale_of_every_step_on_data_is_measured(tmp_path: Path) -> None:
+    command = [sys.executable, str(FOLDER / "scale.py"), "--parts", "data", "--rows", "1000", "2000"]
+    command += ["--folder", str(tmp_path), "--out", str(tmp_path / "out.jsonl")]
+    told = subprocess.run(command, check=True, capture_output=True, text=True, timeout=300).stdout
+    lines = (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()
+    steps = ["make the files", "import", "filter", "subset", "combine", "combine_pairs"]
+    assert [json.loads(line)["step"].split(",")[0].split(":")[0] for line in lines] == steps * 2
+    assert "projected to 300,000,000 pairs from 1,000 and 2,000" in told
+    assert [path.name for path in tmp_path.iterdir()] == ["out.jsonl"]
+
+
+@pytest.mark.system
+def test_the_memory_of_a_step_is_that_of_its_children_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process sleeps while its child holds 200 MB for a second."""
+    monkeypatch.syspath_prepend(FOLDER)
+    import scale_watch
+
+    hold = "import time; held = bytearray(b'x') * 200_000_000; time.sleep(1)"
+    wait = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {hold!r}], check=True)"
+    process = subprocess.Popen([sys.executable, "-c", wait])
+    peak = 0.0
+    while process.poll() is None:
+        peak = max(peak, sum(map(scale_watch.own_memory, scale_watch.processes_of(process.pid))))
+    assert 200 < peak * 1.048576 < 300
