@@ -74,6 +74,10 @@ class NBest:
         for (utterance, source), (_, rows) in zip(read_table(self.text), found, strict=True):
             yield NBestList(utterance, source, [StoredHypothesis(*row[1:]) for row in rows])
 
+    def close(self) -> None:
+        """Let memory, files and threads go before the block ends; there are no lists to read any more."""
+        self._connection.close()
+
     def _refuse_missing(self) -> None:
         ((missing, first),) = self._connection.execute(MISSING).fetchall()
         if missing:

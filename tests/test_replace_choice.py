@@ -1,6 +1,10 @@
 """Targets that are chosen, several for a source, and filtered."""
 
+import os
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fake_teacher import write_data
@@ -13,6 +17,7 @@ from synthst.cli import main
 from synthst.datadir import check_datadir
 from synthst.errors import ConfigError, DataError
 from synthst.info import read_info
+from synthst.processes import forked_pool
 from synthst.speechdir import check_speech
 from synthst.tables import write_table
 from synthst.targets.candidates import Candidate, Choice
@@ -162,6 +167,38 @@ def test_filters_that_compare_pairs_see_what_was_chosen(tmp_path: Path, data: Pa
         "",
     ]
     assert dropped.endswith("u000002-h1\tempty\n")
+
+
+def test_filters_work_in_processes_that_are_forked_when_the_stores_threads_are_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[set[str]] = []
+
+    def noting_pool(*args: Any) -> AbstractContextManager[ProcessPoolExecutor]:
+        threads.append(set(os.listdir("/proc/self/task")))
+        return forked_pool(*args)
+
+    monkeypatch.setattr("synthst.targets.filters.judge.BATCH", 10)
+    monkeypatch.setattr("synthst.targets.filters.judge.forked_pool", noting_pool)
+    lists = {f"word {n}": [f"Wort {n % 30}" if n % 7 else f"word {n}"] for n in range(60)}
+    store, data = write_store(tmp_path / "store", lists), write_data(tmp_path / "data", lists)
+    base = write_data(tmp_path / "base", ["none"])
+    write_table(base / "text.de", [("u000000", "keines")])
+    listed = filters(tmp_path, "{name: copy, min_words: 1}", "{name: duplicates, by: target}")
+    langs: dict[str, Any] = {"src": "en", "tgt": "de", "filters": listed}
+    for workers in (1, 3):
+        before = set(os.listdir("/proc/self/task"))
+        replace_targets(data, store, tmp_path / f"out{workers}", **langs, workers=workers)
+        expand_targets(base, data, store, tmp_path / f"more{workers}", **langs, prefix="x_", workers=workers)
+        assert all(there <= before for there in threads)
+    assert len(threads) == 2  # one for each command with several workers
+    for name in ("out", "more"):
+        for table in ("text.en", "text.de", "dropped.tsv"):
+            assert read(tmp_path / f"{name}1" / table) == read(tmp_path / f"{name}3" / table)
+        assert counts(tmp_path / f"{name}1") == counts(tmp_path / f"{name}3")
+    assert read_info(tmp_path / "out1")["made_by"] == read_info(tmp_path / "out3")["made_by"]
+    kept = {"kept": 30, "dropped_copy": 9, "dropped_duplicates_target": 21}  # one for each n % 30
+    assert counts(tmp_path / "out1") == kept
 
 
 def test_an_empty_target_is_an_error_unless_a_filter_drops_it(tmp_path: Path, data: Path) -> None:

@@ -35,6 +35,7 @@ def expand_targets(
     filters: Path | None = None,
     held_out: list[Path] | None = None,
     keep_dropped: bool = False,
+    workers: int | None = None,
 ) -> None:
     """Write ``base`` and the sources of ``extra`` with hypotheses in ``store`` to ``out``.
 
@@ -55,7 +56,7 @@ def expand_targets(
     check_choice(store, select, nbest_targets)
     text, cut = text_path(extra, src), options.max_hypotheses
     with read_nbest(store, text, max_hypotheses=cut) as nbest, new_directory(out) as folder:
-        counts = _write_tables(base, extra, nbest, options, folder, prefix=prefix)
+        counts = _write_tables(base, extra, nbest, options, folder, prefix=prefix, workers=workers)
         parents = [base, extra, store, *(held_out or [])]
         write_info(folder, made_by, counts=counts, parents=parents, **provenance(store, options))
     logger.info("%s: %s", out, ", ".join(f"{reason} {count:,}" for reason, count in counts.items()))
@@ -67,7 +68,14 @@ def _refuse_references(select: SelectOptions) -> None:
 
 
 def _write_tables(
-    base: Path, extra: Path, nbest: NBest, options: TargetOptions, out: Path, *, prefix: str
+    base: Path,
+    extra: Path,
+    nbest: NBest,
+    options: TargetOptions,
+    out: Path,
+    *,
+    prefix: str,
+    workers: int | None,
 ) -> Counter[str]:
     """Write the tables of both, and what is dropped; return the counts."""
     speech = joined_speech_tables([base, extra])
@@ -77,7 +85,9 @@ def _write_tables(
         scratch_directory(out / "text", "choosing") as scratch,
         dropped_pairs(out, src=options.src, tgt=options.tgt, keep_texts=options.keep_dropped) as drop,
     ):
-        targets = Targets(nbest, extra, options, scratch=scratch, names=speech, prefix=prefix)
+        targets = Targets(
+            nbest, extra, options, scratch=scratch, names=speech, prefix=prefix, workers=workers
+        )
         tables = [out / source.name, out / target.name, *(out / name for name in speech)]
         rows = write_tables(tables, merge_rows([old, targets.rows(drop)], names=[str(base), str(extra)]))
     write_recordings(out, [(base, ""), (extra, prefix)])

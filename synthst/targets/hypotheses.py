@@ -2,6 +2,7 @@
 
 import heapq
 import json
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -87,7 +88,8 @@ class Targets:
     """The utterances of a data directory with the targets chosen for them.
 
     ``prefix`` goes before their ids, recordings and speakers, ``names`` are the speech tables of the result.
-    ``counts`` is complete when `rows` has been read to its end. Files are in the folder ``scratch``.
+    ``counts`` is complete when `rows` has been read to its end. Files are in the folder ``scratch``. Filters
+    work in ``workers`` processes, one per core if None.
     """
 
     def __init__(
@@ -99,10 +101,13 @@ class Targets:
         scratch: Path,
         names: Sequence[str] = (),
         prefix: str = "",
+        workers: int | None = None,
     ) -> None:
         self._nbest, self._data, self._options = nbest, data, options
         self._scratch, self._names, self._prefix = scratch, names, prefix
-        self._filters = Filters(options.filters, src=options.src, tgt=options.tgt, folder=scratch)
+        workers = workers or len(os.sched_getaffinity(0))
+        langs = {"src": options.src, "tgt": options.tgt}
+        self._filters = Filters(options.filters, **langs, folder=scratch, workers=workers)
         self._first_empty = ""
         reasons = ("kept", "kept_cleaned", "kept_cut_off", "dropped_empty", "dropped_cut_off")
         self.counts = Counter(dict.fromkeys([*reasons, *self._filters.counts], 0))
@@ -130,6 +135,7 @@ class Targets:
             return
         path = self._scratch / "targets.jsonl"  # to choose may take long and filters may look twice
         _save_rows(path, self._chosen())
+        self._nbest.close()  # whose threads must not be there when the filters' processes are forked
         fit = self._filters.decide(lambda: (_pair(row) for row in _load_rows(path) if not self._flaw(row)))
         for row in _load_rows(path):
             yield row, self._flaw(row) or next(fit)[1]

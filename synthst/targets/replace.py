@@ -32,6 +32,7 @@ def replace_targets(
     filters: Path | None = None,
     held_out: list[Path] | None = None,
     keep_dropped: bool = False,
+    workers: int | None = None,
 ) -> None:
     """Copy text.<src> of ``data`` to ``out``, with hypotheses in ``store`` as text.<tgt>.
 
@@ -40,9 +41,10 @@ def replace_targets(
     -h1, -h2, ... behind. Dropped from both sides is what falls to the ``filters`` of a YAML file (as
     conf/filters_mild.yaml), what is in the data directories ``held_out``, and what `TargetOptions` says. It
     is listed in ``out``/dropped.tsv as id and reason, with ``keep_dropped`` in ``out``/dropped too, to read;
-    info.json has the counts. If ``data`` has speech, ``out`` has the speech tables of what is kept. Does
-    nothing when ``out`` was made by the same arguments. made_by: step "replace_targets" and the arguments
-    but ``out``. Raises DataError when the store lacks a source sentence.
+    info.json has the counts. If ``data`` has speech, ``out`` has the speech tables of what is kept. Filters
+    work in ``workers`` processes, by default one per core. Does nothing when ``out`` was made by the same
+    arguments. made_by: step "replace_targets" and the arguments but ``out`` and ``workers``. Raises
+    DataError when the store lacks a source sentence.
     """
     refuse_pairs(data)
     specs = read_filter_lists(filters, held_out)
@@ -54,13 +56,15 @@ def replace_targets(
     check_choice(store, select, nbest_targets)
     text, cut = text_path(data, src), options.max_hypotheses
     with read_nbest(store, text, max_hypotheses=cut) as nbest, new_directory(out) as folder:
-        counts = _write_tables(data, nbest, options, folder)
+        counts = _write_tables(data, nbest, options, folder, workers)
         parents = [data, store, *(held_out or [])]
         write_info(folder, made_by, counts=counts, parents=parents, **provenance(store, options))
     logger.info("%s: %s", out, ", ".join(f"{reason} {count:,}" for reason, count in counts.items()))
 
 
-def _write_tables(data: Path, nbest: NBest, options: TargetOptions, out: Path) -> Counter[str]:
+def _write_tables(
+    data: Path, nbest: NBest, options: TargetOptions, out: Path, workers: int | None
+) -> Counter[str]:
     """Write the tables, and what is dropped; return the counts."""
     speech = joined_speech_tables([data])
     tables = [text_path(out, options.src), text_path(out, options.tgt), *(out / name for name in speech)]
@@ -68,7 +72,7 @@ def _write_tables(data: Path, nbest: NBest, options: TargetOptions, out: Path) -
         scratch_directory(out / "text", "choosing") as scratch,
         dropped_pairs(out, src=options.src, tgt=options.tgt, keep_texts=options.keep_dropped) as drop,
     ):
-        targets = Targets(nbest, data, options, scratch=scratch, names=speech)
+        targets = Targets(nbest, data, options, scratch=scratch, names=speech, workers=workers)
         write_tables(tables, targets.rows(drop))
     write_recordings(out, [(data, "")])
     return targets.counts
