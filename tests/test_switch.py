@@ -1,6 +1,7 @@
 """A change of targets in a training: when it comes, what it is refused for, and what the batches are."""
 
 import dataclasses
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +193,23 @@ def test_other_sources_are_refused(
     pairs = [(sentence, "a cat") for sentence in make_sentences(count, seed=seed)]
     with pytest.raises(DataError, match=wanted):
         refuse_other_sources(task["tokens"], write_other(tmp_path, pairs), "en")
+
+
+def test_other_sources_are_found_without_holding_the_ids(tmp_path: Path) -> None:
+    """20,000 ids and 19,999 of them with one more, the first of which is in the first directory only."""
+    ids = [f"u{number:06d}" for number in range(20_001)]
+    for name, held in (("before", ids[:-1]), ("after", ids[1:])):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "ids.txt").write_text("".join(f"{one}\n" for one in held), encoding="utf-8")
+        for table in ("en.offsets", "en.tokens"):
+            (tmp_path / name / table).write_bytes(b"")
+    wanted = "after holds 20,000 sentences and .*before 20,000, 2 of the ids .* only, the first is u000000;"
+    tracemalloc.start()
+    with pytest.raises(DataError, match=wanted):
+        refuse_other_sources(tmp_path / "before", tmp_path / "after", "en")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 300_000  # a list of them alone takes a million
 
 
 def test_tokens_that_are_not_there_are_named(task: dict[str, Any], tmp_path: Path) -> None:
