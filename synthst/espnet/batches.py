@@ -7,7 +7,6 @@ batch, whatever their targets, and however many worker processes make them. Buck
 import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any, Literal
 
 import synthst.espnet.lean  # noqa: F401
@@ -153,11 +152,6 @@ class TrainingBatches(AbsIterFactory):  # type: ignore[misc]  # espnet2 has no t
         self.windows = Windows(len(dataset), seed, window=window)
         self._counts: dict[int, int] = {}
         self._planned: tuple[tuple[int, int], list[np.ndarray]] = (-1, -1), []
-
-    @cached_property
-    def batches_per_pass(self) -> int:
-        """Return the number of batches that every pass has; reads all lengths."""
-        return sum(map(self.count_batches, range(self.windows.count)))
 
     def plan_epoch(self, epoch: int) -> list[np.ndarray]:
         """Return the batches of one epoch (counted from 1) as row numbers."""

@@ -64,11 +64,6 @@ class LlmTeacher:
         """Say how many answers there may be; how they are sampled is part of the identity."""
         return self._settings
 
-    @property
-    def used_tokens(self) -> int:
-        """Return how many tokens, of prompts and answers, have been used so far."""
-        return self._budget.used
-
     def translate(self, sources: Sequence[str]) -> list[list[Hypothesis]]:
         """Return the answers to each sentence, the likeliest first if the server tells (``logprobs``).
 

@@ -54,7 +54,6 @@ def test_sentences_are_answered_in_order_with_bounded_concurrency(tmp_path: Path
         teacher = load(tmp_path, server.url, concurrency=3)
         assert best(teacher, sources) == [(source.upper(), True) for source in sources]
         assert server.most_at_once == 3
-        assert teacher.used_tokens == 120
         assert teacher.translate(["a", "b", "c"])[0] == [Hypothesis("A", 0.0, 4, True)]
 
 
@@ -295,9 +294,10 @@ def test_the_budget_stops_and_hands_over_what_is_done(tmp_path: Path) -> None:
 
 def test_a_server_that_counts_no_tokens_is_counted_by_characters(tmp_path: Path) -> None:
     with serve(lambda *_: Answer("zwei Wörter", usage=None)) as server:
-        teacher = load(tmp_path, server.url, prompt="{source}")
+        teacher = load(tmp_path, server.url, prompt="{source}", max_tokens_budget=1)
         assert teacher.translate(["seven c"])[0][0].tokens == 2
-        assert teacher.used_tokens == (7 + 11) // 3 + 1
+        with pytest.raises(BudgetError, match=f"{(7 + 11) // 3 + 1} tokens are used of max_tokens_budget 1"):
+            teacher.translate(["another"])
 
 
 def test_the_store_is_filled_as_by_any_teacher(tmp_path: Path) -> None:
