@@ -14,10 +14,9 @@ from synthst.database import MEMORY_LIMIT, open_database
 from synthst.store import PART_SCHEMA, sound_parts, source_hash
 from synthst.tables import read_table
 
-BATCH_SCHEMA = pa.schema(
-    [("position", pa.int64()), ("id", pa.string()), ("source_hash", pa.string()), ("source", pa.string())]
-)
+BATCH_SCHEMA = pa.schema([("position", pa.int64()), ("source_hash", pa.string()), ("source", pa.string())])
 KEY = "CAST('0x' || source_hash AS UHUGEINT)"
+KEYS = f"{KEY} AS key, hash(source) AS other_key"
 
 ROWS_PER_BATCH = 20_000
 
@@ -26,7 +25,7 @@ ROWS_PER_BATCH = 20_000
 BEST = f"""
     CREATE TABLE best AS
     SELECT key, other_key, arg_min(finished, part) AS finished, arg_min(empty, part) AS empty
-    FROM (SELECT {KEY} AS key, hash(source) AS other_key, finished, hypothesis = '' AS empty,
+    FROM (SELECT {KEYS}, finished, hypothesis = '' AS empty,
         CAST('0x' || substr(parse_filename(filename), 6, 16) AS UBIGINT) AS part FROM files WHERE rank = 0)
     SEMI JOIN wanted USING (key, other_key)
     GROUP BY key, other_key"""
@@ -70,7 +69,7 @@ def check_store(store: Path, text: Path) -> Completeness:
     """
     parts = sound_parts(store)
     with scratch_database(store, "check") as (connection, _):
-        load_sources(connection, text, f"position, {KEY} AS key, hash(source) AS other_key")
+        load_sources(connection, text, f"position, {KEYS}")
         open_parts(connection, parts, "files")
         connection.execute(BEST)
         ((wanted, found, cut_off, empty, first),) = connection.execute(COMPLETENESS).fetchall()
@@ -99,12 +98,12 @@ def scratch_database(
 def load_sources(connection: duckdb.DuckDBPyConnection, text: Path, columns: str) -> None:
     """Make the table "wanted" of the table ``text``.
 
-    Its ``columns``, in SQL, are made of position (0, 1, ...), id, source_hash and source.
+    Its ``columns``, in SQL, are made of position (0, 1, ...), source_hash and source.
     """
     connection.register("batch", BATCH_SCHEMA.empty_table())
     connection.execute(f"CREATE TABLE wanted AS SELECT {columns} FROM batch")
     for rows in batched(enumerate(read_table(text)), ROWS_PER_BATCH):
-        keyed = [(place, utterance, source_hash(source), source) for place, (utterance, source) in rows]
+        keyed = [(place, source_hash(source), source) for place, (_, source) in rows]
         batch = pa.table([list(column) for column in zip(*keyed, strict=True)], BATCH_SCHEMA)
         connection.register("batch", batch)
         connection.execute(f"INSERT INTO wanted SELECT {columns} FROM batch")

@@ -2,27 +2,23 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import batched, groupby, islice
+from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import duckdb
-import pyarrow as pa
 
 from synthst.database import MEMORY_LIMIT
 from synthst.errors import DataError
-from synthst.lookup import ROWS_PER_BATCH, open_parts, quote, scratch_database
-from synthst.store import sound_parts, source_hash
+from synthst.lookup import KEYS, ROWS_PER_BATCH, load_sources, open_parts, quote, scratch_database
+from synthst.store import sound_parts
 from synthst.tables import read_table
-
-BATCH_SCHEMA = pa.schema([("position", pa.int64()), ("source_hash", pa.string()), ("source", pa.string())])
 
 # Sentences are numbered by their place in the table: ids and sources are read from it again, in the same
 # order, and need no room here but for a second hash. One statement per join, each with a table as result:
 # together they would need their memory at once. Of several parts with a source that with the smallest
 # checksum counts, as in a lookup.
-KEYS = "CAST('0x' || source_hash AS UHUGEINT) AS key, hash(source) AS other_key"
 PARTS = f"""
     CREATE VIEW parts AS
     SELECT *, {KEYS}, CAST('0x' || substr(parse_filename(filename), 6, 16) AS UBIGINT) AS part FROM files"""
@@ -104,19 +100,9 @@ def read_nbest(
     """
     parts = sound_parts(store)
     with scratch_database(store, "nbest", memory_limit=memory_limit) as (connection, _):
-        _load_wanted(connection, text)
+        load_sources(connection, text, f"position, {KEYS}")
         open_parts(connection, parts, "files")
         cut = HYPOTHESES.format(max_rank=2**31 - 1 if max_hypotheses is None else max_hypotheses)
         for statement in (PARTS, CHOSEN, PLACES, "DROP TABLE wanted; DROP TABLE chosen", cut):
             connection.execute(statement)
         yield NBest(connection, store, text)
-
-
-def _load_wanted(connection: duckdb.DuckDBPyConnection, text: Path) -> None:
-    connection.execute("CREATE TABLE wanted (position BIGINT, key UHUGEINT, other_key UBIGINT)")
-    for rows in batched(enumerate(read_table(text)), ROWS_PER_BATCH):
-        keyed = [(position, source_hash(source), source) for position, (_, source) in rows]
-        columns = [list(column) for column in zip(*keyed, strict=True)]
-        connection.register("batch", pa.table(columns, BATCH_SCHEMA))
-        connection.execute(f"INSERT INTO wanted SELECT position, {KEYS} FROM batch")
-        connection.unregister("batch")

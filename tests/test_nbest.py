@@ -93,7 +93,7 @@ def test_a_damaged_part_is_named(tmp_path: Path) -> None:
 
 def test_sources_that_share_a_hash_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("synthst.store.source_hash", lambda _: "0" * 32)
-    monkeypatch.setattr("synthst.nbest.source_hash", lambda _: "0" * 32)
+    monkeypatch.setattr("synthst.lookup.source_hash", lambda _: "0" * 32)
     store = make_store(tmp_path / "store", nbest_rows("a", "A") + nbest_rows("b", "B"))
     data = write_data(tmp_path / "data", ["b", "a"])
     assert read(store, data) == {"u000000": ("b", ["B"]), "u000001": ("a", ["A"])}
