@@ -43,9 +43,7 @@ def expand_targets(
     its recordings and speakers. Both have speech, or neither. Otherwise this is as `replace_targets`;
     info.json counts base and what `Targets` counts. Raises DataError when an id is in both.
     """
-    _refuse_references(select)
-    for directory in (base, extra):
-        refuse_pairs(directory)
+    _refuse_unfit(base, extra, select)
     specs = read_filter_lists(filters, held_out)
     options = TargetOptions(src, tgt, empty, drop_cut_off, select, nbest_targets, specs, keep_dropped)
     made_by = {"step": "expand_targets", "base": base, "extra": extra, "store": store, "prefix": prefix}
@@ -62,7 +60,9 @@ def expand_targets(
     logger.info("%s: %s", out, ", ".join(f"{reason} {count:,}" for reason, count in counts.items()))
 
 
-def _refuse_references(select: SelectOptions) -> None:
+def _refuse_unfit(base: Path, extra: Path, select: SelectOptions) -> None:
+    for directory in (base, extra):
+        refuse_pairs(directory)
     if select.by in ("bleu", "chrf"):
         raise ConfigError(f"select.by is {select.by}, but extra text has no references; give mbr_{select.by}")
 

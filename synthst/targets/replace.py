@@ -36,15 +36,13 @@ def replace_targets(
 ) -> None:
     """Copy text.<src> of ``data`` to ``out``, with hypotheses in ``store`` as text.<tgt>.
 
-    All targets are replaced or none, each by the best by ``select``; those of ``data`` are not read but to
-    choose by bleu or chrf. With ``nbest_targets`` above 1 a source comes that many times, under its id with
-    -h1, -h2, ... behind. Dropped from both sides is what falls to the ``filters`` of a YAML file (as
-    conf/filters_mild.yaml), what is in the data directories ``held_out``, and what `TargetOptions` says. It
-    is listed in ``out``/dropped.tsv as id and reason, with ``keep_dropped`` in ``out``/dropped too, to read;
-    info.json has the counts. If ``data`` has speech, ``out`` has the speech tables of what is kept. Filters
-    work in ``workers`` processes, by default one per core. Does nothing when ``out`` was made by the same
-    arguments. made_by: step "replace_targets" and the arguments but ``out`` and ``workers``. Raises
-    DataError when the store lacks a source sentence.
+    All targets are replaced or none, each by the best by ``select``; those of ``data`` are read to choose by
+    bleu or chrf only. With ``nbest_targets`` above 1 a source comes that many times, as <id>-h1, ... Dropped
+    is what falls to the ``filters`` of a YAML file (as conf/filters_mild.yaml; in ``workers`` processes, one
+    per core by default), what is in the directories ``held_out``, and what `TargetOptions` says.
+    ``out``/dropped.tsv lists ids and reasons, ``out``/dropped has the texts with ``keep_dropped``, info.json
+    the counts. Does nothing when ``out`` was made by the same arguments. made_by: step "replace_targets" and
+    the arguments but ``out``, ``workers``. Raises DataError when a source is not in ``store``.
     """
     refuse_pairs(data)
     specs = read_filter_lists(filters, held_out)
