@@ -31,6 +31,7 @@ from synthst.espnet.batches import (
     TrainingBatches,
     ValidationBatches,
 )
+from synthst.espnet.bfloat16 import in_bfloat16
 from synthst.espnet.fast import speed_up
 from synthst.espnet.init import initialise_whole, write_report
 from synthst.espnet.loss import SmoothedCrossEntropy
@@ -96,7 +97,9 @@ class ResumableTrainer(Trainer):  # type: ignore[misc]  # espnet2 has no types
             os.replace(output / "checkpoint.pth", output / "resume.pth")
         if torch.distributed.is_initialized():
             parts["iterator"] = SynchronisingBatches(parts["iterator"], parts["model"], options.accum_grad)
-        all_steps_are_invalid = bool(super().train_one_epoch(options=options, **parts))
+        scaler = parts.pop("scaler")
+        with in_bfloat16(parts["model"], enabled=scaler is not None):
+            all_steps_are_invalid = bool(super().train_one_epoch(options=options, scaler=None, **parts))
         if is_first_process():
             at_a_time = options.batches_per_step // options.accum_grad
             reporter = parts["reporter"]
