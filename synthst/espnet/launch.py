@@ -246,6 +246,7 @@ def run_process(work: Work, folder: Path, task: str, machines: Machines) -> None
     if os.environ["RANK"] == "0":
         show_progress()
     os.environ.setdefault("NCCL_DEBUG", "WARN")  # ESPnet would have INFO
+    os.environ.setdefault("NCCL_BLOCKING_WAIT", "0")  # ESPnet: 1, by which each sum keeps the CPU waiting
     if not machines.ngpu:
         torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // machines.cpu_processes))
     try:

@@ -23,6 +23,11 @@ def add_up(folder: Path, task: str) -> None:
     (folder / f"{task}{torch.distributed.get_rank()}").write_text(str(int(total)))
 
 
+def tell_nccl(folder: Path, task: str) -> None:
+    names = ("NCCL_BLOCKING_WAIT", "NCCL_DEBUG")
+    (folder / os.environ["RANK"]).write_text(" ".join(map(os.environ.__getitem__, names)))
+
+
 def tell_pid_and_wait(folder: Path, task: str) -> None:
     (folder / f"{os.environ['RANK']}.pid.tmp").write_text(str(os.getpid()))
     os.replace(folder / f"{os.environ['RANK']}.pid.tmp", folder / f"{os.environ['RANK']}.pid")
@@ -175,6 +180,16 @@ def test_the_processes_of_one_machine_meet(tmp_path: Path) -> None:
     launch(add_up, tmp_path, "sum", Machines(cpu_processes=2))
     assert [(tmp_path / f"sum{rank}").read_text() for rank in (0, 1)] == ["3", "3"]
     assert [signal.getsignal(name) for name in (signal.SIGTERM, signal.SIGINT)] == handlers
+
+
+@pytest.mark.system
+def test_sums_of_gpus_keep_no_cpu_waiting_and_the_users_word_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NCCL_BLOCKING_WAIT", raising=False)
+    monkeypatch.setenv("NCCL_DEBUG", "INFO")
+    launch(tell_nccl, tmp_path, "tell", Machines(cpu_processes=2))
+    assert [(tmp_path / str(rank)).read_text() for rank in (0, 1)] == ["0 INFO", "0 INFO"]
 
 
 @pytest.mark.system
