@@ -18,6 +18,7 @@ from typing import Any
 import torch
 import typeguard
 
+import synthst.espnet.gpu_memory
 import synthst.espnet.kernel_cache  # noqa: F401
 
 ALIGNERS = "espnet2.gan_tts.jets.alignments"
