@@ -6,6 +6,7 @@ from typing import Any
 from sacrebleu.metrics.bleu import BLEU
 
 from synthst.errors import ConfigError, DataError
+from synthst.espnet.options import BATCH_TOKENS
 from synthst.espnet.search import SearchOptions, search
 from synthst.tokens import TokenArray, Tokenizer, read_tokens
 
@@ -29,7 +30,8 @@ class DevBleu:
     def measure(self, model: Any) -> float:
         """Return the BLEU (0..100) of greedy search; leaves the model in eval mode."""
         model.eval()
-        found = search(model, self.sources, SearchOptions(beam=1))
+        device = next(model.parameters()).device.type
+        found = search(model, self.sources, SearchOptions(beam=1, batch_tokens=BATCH_TOKENS[device]))
         score = self.bleu.corpus_score([self.decode(best[0].tokens) for best in found], None).score
         return float(score)
 

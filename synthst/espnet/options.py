@@ -7,6 +7,8 @@ from synthst.errors import ConfigError
 
 Normalisation = Literal["none", "mean"]
 Stopping = Literal["shrinking", "first_come"]
+BATCH_TOKENS = {"cpu": 4_096, "cuda": 65_536}
+"""`SearchOptions.batch_tokens` by device, for speed only: batches do not change translations."""
 DTYPES = ("float32", "bfloat16")
 
 

@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from synthst.espnet.files import find_model_files
-from synthst.espnet.options import SearchOptions, Stopping
+from synthst.espnet.options import BATCH_TOKENS, SearchOptions, Stopping
 from synthst.teacher.protocol import Hypothesis, SearchSettings
 
 if TYPE_CHECKING:
     from synthst.espnet.load import TrainedModel
-
-BATCH_TOKENS = {"cpu": 4_096, "cuda": 65_536}  # speed only: batches do not change translations
 
 
 @dataclass(frozen=True)
