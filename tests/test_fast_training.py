@@ -18,6 +18,7 @@ from espnet2.legacy.nets.pytorch_backend.transformer.embedding import RelPositio
 from espnet2.tasks.mt import MTTask
 from torch.nn import functional
 
+from synthst.espnet import output_loss
 from synthst.espnet.attention import (
     FastAttention,
     FastRelPositionAttention,
@@ -160,6 +161,23 @@ def test_the_output_loss_is_the_criterions_in_value_and_gradient(
     assert float(scores.accuracy) == pytest.approx(float((logits.argmax(1) == targets).float().mean()))
     for one, other in zip(wanted, found, strict=True):
         torch.testing.assert_close(other, one, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(("dtype", "apart"), [(torch.float32, 1e-5), (torch.bfloat16, 2**-8)])
+def test_the_passes_of_a_gpu_give_what_those_of_a_cpu_do_in_the_same_memory(
+    dtype: torch.dtype, apart: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """bfloat16 keeps 8 bits: what is written is at most 2**-8 from what was computed, relatively."""
+    torch.manual_seed(0)
+    logits, targets = (8 * torch.randn(11, VOCABULARY)).to(dtype), torch.randint(0, VOCABULARY, (11,))
+    logits[0, 1], targets[0] = 200.0, 2  # whose probability is none in float32
+    wanted = output_loss.score_logits(logits.float().clone(), targets, 0.1, True)
+    monkeypatch.setattr(output_loss, "exponentiate_on_cpu", output_loss.exponentiate_on_gpu)
+    loss, hits, gradient = output_loss.score_logits(logits, targets, 0.1, True)
+    assert gradient is not None and gradient.dtype == dtype and gradient.data_ptr() == logits.data_ptr()
+    torch.testing.assert_close(loss, wanted[0])
+    assert hits == wanted[1]
+    torch.testing.assert_close(gradient.float(), wanted[2], rtol=apart, atol=1e-7)
 
 
 def test_the_output_loss_needs_no_gradient_where_none_is_wanted() -> None:

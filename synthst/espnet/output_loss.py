@@ -69,7 +69,9 @@ class _OutputLoss(torch.autograd.Function):
         for start in range(0, len(hidden), step):
             part = slice(start, start + step)
             rows = hidden[part].to(dtype)
-            logits = functional.linear(rows, *layer).float()
+            logits = functional.linear(rows, *layer)
+            if logits.device.type == "cpu":  # whose kernels would make a copy each
+                logits = logits.float()
             loss, hits, gradient = score_logits(logits, targets[part], smoothing, gradients is not None)
             total += loss
             right += hits
@@ -91,20 +93,42 @@ def score_logits(
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """Return the summed loss, the number of right tokens and the loss's gradient, written over ``logits``.
 
-    ``logits`` (tokens, V) float32, ``targets`` (tokens,); ``smoothing`` as torch counts it, over all V.
+    ``logits`` (tokens, V) float32 or, on a GPU, bfloat16; ``targets`` (tokens,); ``smoothing`` as torch
+    counts it, over all V. Sums are in float32, and so is the gradient until it is written.
     """
     chosen = targets.unsqueeze(1)
-    wanted, mean = logits.gather(1, chosen), logits.mean(1, keepdim=True)
+    wanted, mean = logits.gather(1, chosen).float(), logits.mean(1, keepdim=True, dtype=torch.float32)
     best, guess = logits.max(1, keepdim=True)
-    masses = logits.sub_(best).exp_()
-    mass = masses.sum(1, keepdim=True)
-    loss = (mass.log() + best - (1 - smoothing) * wanted - smoothing * mean).sum()
     hits = (guess == chosen).sum()
+    share = smoothing / logits.size(1)
+    exponentiate = exponentiate_on_cpu if logits.device.type == "cpu" else exponentiate_on_gpu
+    mass, gradient = exponentiate(logits, best.float(), guess, share)
+    surprise = mass.log() + best - wanted
+    loss = (surprise + smoothing * (wanted - mean)).sum()
     if not with_gradient:
         return loss, hits, None
-    gradient = masses.div_(mass).sub_(smoothing / logits.size(1))
-    gradient.scatter_add_(1, chosen, torch.full_like(wanted, smoothing - 1))
-    return loss, hits, gradient
+    of_chosen = surprise.neg().exp() - share - (1 - smoothing)
+    return loss, hits, gradient.scatter_(1, chosen, of_chosen.to(gradient.dtype))
+
+
+def exponentiate_on_cpu(logits: Tensor, best: Tensor, guess: Tensor, share: float) -> tuple[Tensor, Tensor]:
+    """Return the sum of exp(logits - best), (tokens, 1), and the probabilities minus ``share`` in place.
+
+    ``best`` and ``guess`` (tokens, 1) are the largest logit and where it is. One kernel goes through a row
+    while that is in the processor's cache.
+    """
+    probabilities = torch.softmax(logits, 1, out=logits)
+    return probabilities.gather(1, guess).reciprocal(), probabilities.sub_(share)
+
+
+def exponentiate_on_gpu(logits: Tensor, best: Tensor, _: Tensor, share: float) -> tuple[Tensor, Tensor]:
+    """Return the same: few passes over memory, which read and write bfloat16 and compute in float32.
+
+    torch's softmax of bfloat16 into float32 would copy first.
+    """
+    masses = torch.sub(logits, best, out=logits if logits.dtype == best.dtype else None).exp_()
+    mass = masses.sum(1, keepdim=True)
+    return mass, torch.addcdiv(mass.new_full((), -share), masses, mass, out=logits)
 
 
 def _zero_gradients(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> list[Tensor | None]:
