@@ -75,9 +75,7 @@ def main() -> None:
             if number > 1 and time.monotonic() > ends:
                 break
             chosen = [(number * given.batches + place) % len(work.batches) for place in range(given.batches)]
-            for runner in runners.values():
-                runner.pipe.send(chosen)
-                runner.rounds.append(runner.pipe.recv())
+            train_round(runners, chosen)
             write_results(given, options, work, runners)
         for runner in runners.values():
             runner.pipe.send(None)
@@ -131,8 +129,8 @@ def make_options(given: argparse.Namespace, start: Path) -> Options:
 
 def choose_sides(given: argparse.Namespace) -> list[str]:
     """Return the sides, stock first: the others are compared with it."""
-    mixed = ["stock_amp"] if given.ngpu else ["ours_float32"]
-    return given.sides or ["stock", *mixed, "ours"]
+    ours = ["stock_amp", "ours", "ours_compiled"] if given.ngpu else ["ours_float32", "ours"]
+    return given.sides or ["stock", *ours]
 
 
 def start(options: Options) -> Runner:
@@ -143,6 +141,17 @@ def start(options: Options) -> Runner:
     there.close()
     assert here.recv() == "ready"
     return Runner(here)
+
+
+def train_round(runners: dict[str, Runner], chosen: list[int]) -> None:
+    """Let each side train on the batches ``chosen``; one that ends, as without a C compiler, is left out."""
+    for side, runner in list(runners.items()):
+        try:
+            runner.pipe.send(chosen)
+            runner.rounds.append(runner.pipe.recv())
+        except (EOFError, ConnectionError):
+            print(f"{side} has ended, see the error above; the others go on")
+            del runners[side]
 
 
 def describe(options: Options, given: argparse.Namespace, work: Work) -> str:

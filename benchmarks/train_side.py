@@ -22,6 +22,7 @@ from espnet2.train.distributed_utils import DistributedOption
 from espnet2.train.reporter import Reporter
 from train_work import RATE, Work, fresh, read_translation, speech, translation
 
+from synthst.espnet import unpadded
 from synthst.espnet.config import ModelConfig, TrainingConfig
 from synthst.espnet.kernel_cache import NAMES
 from synthst.espnet.speech_config import InitConfig, SpeechModelConfig, SpeechTrainingConfig
@@ -29,6 +30,7 @@ from synthst.espnet.speech_options import training_options, translator_options
 from synthst.espnet.task import TokenMTTask
 from synthst.espnet.train import model_config, optimisation_config
 
+COMPILER: Any = "inductor"
 DISTINCT_SPEECH = 20
 """Batches of speech; a longer run trains on them again and again."""
 
@@ -119,8 +121,7 @@ class Side:
         else:
             torch.save(self.model.state_dict(), options.start)
         if options.side == "ours_compiled":
-            for layer in (*self.model.encoder.encoders, *self.model.decoder.decoders):
-                layer.compile(dynamic=True)
+            compile_layers(self.model)
         self.optimizers = task.build_optimizers(args, self.model)
         self.schedulers = [scheduler_classes[args.scheduler](self.optimizers[0], **args.scheduler_conf)]
         self.scaler = torch.amp.GradScaler("cuda") if args.use_amp else None
@@ -158,6 +159,13 @@ class Side:
         if self.ngpu:
             return torch.cuda.max_memory_allocated() / 1e6
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+
+
+def compile_layers(model: Any) -> None:
+    """Let torch compile the layers for any shape; the decoder's are not called, `decoder_layer` is."""
+    for layer in model.encoder.encoders:
+        layer.compile(dynamic=True, backend=COMPILER)
+    unpadded.decoder_layer = torch.compile(unpadded.decoder_layer, dynamic=True, backend=COMPILER)
 
 
 def choose_task(options: Options) -> Any:

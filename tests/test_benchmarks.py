@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import multiprocessing
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from synthst.espnet import unpadded
 from synthst.espnet.config import ModelConfig
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
@@ -33,10 +35,10 @@ def side(monkeypatch: pytest.MonkeyPatch) -> Any:
     return train_side
 
 
-def options(side: Any, folder: Path, **changes: Any) -> Any:
+def options(module: Any, folder: Path, **changes: Any) -> Any:
     given = {"side": "ours_float32", "task": "mt", "model": ModelConfig(1, 1, 16, 32, 2), "vocabulary": 20}
     given |= {"batch": 60, "batches": 3, "learning_rate": 1e-3, "threads": 1, "ngpu": 0, "seed": 1}
-    return side.Options(**given | changes, start=folder / "start.pth")
+    return module.Options(**given | changes, start=folder / "start.pth")
 
 
 @pytest.mark.system
@@ -49,6 +51,40 @@ def test_a_side_trains_with_the_kernels_that_espnets_main_chooses(side: Any, tmp
     assert torch.backends.cudnn.deterministic
     for (_, batch), copied in zip(batches, before, strict=True):
         assert all(torch.equal(batch[name], copied[name]) for name in copied)
+
+
+@pytest.mark.system
+def test_a_compiled_side_compiles_the_layers_of_encoder_and_decoder_for_any_shape(
+    side: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graphs: list[set[str]] = []
+
+    def compile_nothing(graph: Any, _: Any) -> Any:
+        graphs.append({str(node.target) for node in graph.graph.nodes})
+        return graph.forward
+
+    chosen = options(side, tmp_path, model=ModelConfig(2, 2, 16, 32, 2, 0.0, 0.0), batches=4)
+    batches = side.make_work(chosen).batches
+    plain = side.Side(chosen, tmp_path).train(batches)
+    monkeypatch.setattr(unpadded, "decoder_layer", unpadded.decoder_layer)  # and set back
+    monkeypatch.setattr(side, "COMPILER", compile_nothing)
+    compiled = dataclasses.replace(chosen, side="ours_compiled")
+    found = side.Side(compiled, tmp_path).train(batches)
+    to_frames = [names for names in graphs if any("frames" in name for name in names)]
+    assert 1 <= len(to_frames) <= 2 and 1 <= len(graphs) - len(to_frames) <= 2
+    assert found.losses == pytest.approx(plain.losses, rel=1e-3)  # bfloat16, where the processor has it
+
+
+@pytest.mark.system
+def test_a_side_that_ends_leaves_the_others_going(side: Any) -> None:
+    import train
+
+    pipes = {name: multiprocessing.Pipe() for name in ("stock", "ours_compiled")}
+    pipes["stock"][1].send(side.Round(1.0, 1.0, [2.0], [0.5], 3.0))
+    pipes["ours_compiled"][1].close()
+    runners = {name: train.Runner(here) for name, (here, _) in pipes.items()}
+    train.train_round(runners, [0])
+    assert list(runners) == ["stock"] and len(runners["stock"].rounds) == 1
 
 
 @pytest.mark.system

@@ -38,12 +38,18 @@ def decoder_states(
     frames = torch.arange(memory.size(1), device=memory.device) < memory_lengths.unsqueeze(1)
     rows = pick(decoder.embed(tokens), places)
     for layer in decoder.decoders:
-        rows = rows + layer.dropout(attend_to_past(layer.self_attn, layer.norm1(rows), places, ahead))
-        rows = rows + layer.dropout(
-            attend_to_memory(layer.src_attn, layer.norm2(rows), places, memory, frames[:, None, None])
-        )
-        rows = rows + layer.dropout(layer.feed_forward(layer.norm3(rows)))
+        rows = decoder_layer(layer, rows, places, ahead, memory, frames[:, None, None])
     result: Tensor = decoder.after_norm(rows)
+    return result
+
+
+def decoder_layer(
+    layer: Any, rows: Tensor, places: Places, ahead: Tensor, memory: Tensor, frames: Tensor
+) -> Tensor:
+    """Return (tokens, width) of the next layer; the masks are true on the past and on frames."""
+    rows = rows + layer.dropout(attend_to_past(layer.self_attn, layer.norm1(rows), places, ahead))
+    rows = rows + layer.dropout(attend_to_memory(layer.src_attn, layer.norm2(rows), places, memory, frames))
+    result: Tensor = rows + layer.dropout(layer.feed_forward(layer.norm3(rows)))
     return result
 
 
