@@ -6,7 +6,7 @@
 #   OUT   folder of the results, by default exp/gpu; everything that is known is in OUT/summary.txt
 # Its parts, and the minutes that each may take:
 #   speed_mt, speed_st   4 each   benchmarks/train.py on text and on speech; killed, it begins from nothing
-#   recipe_real          6        the 6x6 student on references, 2,000 steps of conf/gpu
+#   recipe_real          5        the 6x6 student on references, 2,000 steps of conf/gpu
 #   recipe_synth         12       the 24x6 teacher, 3,000 steps, its translations, and the same student on them
 # Called again, it leaves out what is finished and goes on with what is not: trainings from their last validation. It exits
 # with 1 until all is finished. MINUTES=60 benchmarks/gpu.sh has another limit than 25. Where a command has a limit of
@@ -100,7 +100,8 @@ for task in mt st; do
         --minutes 2.5 --out "$out/speed_$task"
 done
 for targets in real synth; do # stage 13 exports with CTranslate2, which has nothing to do with the GPU
-    step "recipe_$targets" 25 "$recipe/run.sh" --preset full --conf conf/gpu --ngpu 1 --workdir "$out/recipe" --student 6x6 \
+    minutes=$([[ $targets == real ]] && echo 5 || echo 12)
+    step "recipe_$targets" "$minutes" "$recipe/run.sh" --preset full --conf conf/gpu --ngpu 1 --workdir "$out/recipe" --student 6x6 \
         --subset all --stop_stage 12 --targets "$targets" "$@"
 done
 summarise

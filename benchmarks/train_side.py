@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from synthst.espnet import unpadded
 from synthst.espnet.config import ModelConfig, TrainingConfig
 from synthst.espnet.kernel_cache import NAMES
 from synthst.espnet.speech_config import InitConfig, SpeechModelConfig, SpeechTrainingConfig
+from synthst.espnet.speech_loss import ctc_per_token
 from synthst.espnet.speech_options import training_options, translator_options
 from synthst.espnet.task import TokenMTTask
 from synthst.espnet.train import model_config, optimisation_config
@@ -112,10 +114,11 @@ class Side:
         torch.manual_seed(options.seed)
         torch.backends.cudnn.benchmark = args.cudnn_benchmark  # as ESPnet's main() does
         torch.backends.cudnn.deterministic = args.cudnn_deterministic
+        torch.backends.cudnn.allow_tf32 = options.side not in ("stock", "ours_float32")
         self.ngpu, self.task = options.ngpu, task
         self.model = task.build_model(args).to("cuda" if options.ngpu else "cpu")
         if not options.stock and options.task == "st":
-            self.model.ctc.__dict__.pop("forward")  # the same loss on both sides: ESPnet's CTC, per utterance
+            self.model.ctc.forward = partial(ctc_per_utterance, self.model.ctc)
         if options.start.exists():
             self.model.load_state_dict(torch.load(options.start, weights_only=True))
         else:
@@ -159,6 +162,12 @@ class Side:
         if self.ngpu:
             return torch.cuda.max_memory_allocated() / 1e6
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+
+
+def ctc_per_utterance(ctc: Any, *given: torch.Tensor) -> torch.Tensor:
+    """Return our CTC loss with the scale of ESPnet's, so that the losses of the sides can be compared."""
+    tokens = given[-1]
+    return ctc_per_token(ctc, *given) * (tokens.sum() / len(tokens))
 
 
 def compile_layers(model: Any) -> None:

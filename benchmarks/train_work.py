@@ -1,5 +1,6 @@
 """The made-up work of benchmarks/train.py: batches of text or speech that a model can learn from."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,12 +57,9 @@ def read_translation(folder: Path, langs: str, batch_tokens: int, batches: int, 
 
 
 def cut(pairs: ParallelTokens, batch_tokens: int, batches: int, seed: int) -> Work:
-    rows = [
-        row
-        for number in range(100)
-        for row in plan_pass(pairs.bucket_keys("src"), batch_tokens, seed, number)
-    ]
-    made = [pairs[chosen] for chosen in rows[:batches]]
+    keys = pairs.bucket_keys("src")
+    rows = (row for number in itertools.count() for row in plan_pass(keys, batch_tokens, seed, number))
+    made = [pairs[chosen] for chosen in itertools.islice(rows, batches)]
     return measured(made, [float((one["text_lengths"] + 1).sum()) for _, one in made])
 
 

@@ -13,6 +13,7 @@ import torch
 
 from synthst.espnet import unpadded
 from synthst.espnet.config import ModelConfig
+from synthst.espnet.speech_config import SpeechModelConfig
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 
@@ -144,3 +145,30 @@ def test_the_memory_of_a_step_is_that_of_its_children_too(
     while process.poll() is None:
         peak = max(peak, sum(map(scale_watch.own_memory, scale_watch.processes_of(process.pid))))
     assert 200 < peak * 1.048576 < 300
+
+
+def test_the_passes_over_the_data_are_planned_as_they_are_needed(
+    side: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import train_work
+
+    planned = []
+    plan = train_work.plan_pass
+    monkeypatch.setattr(train_work, "plan_pass", lambda *given: planned.append(given) or plan(*given))
+    work = train_work.translation(20, 60, 3, 1)
+    assert len(work.batches) == 3 and len(planned) == 1
+
+
+@pytest.mark.system
+def test_the_speech_sides_have_the_same_loss_and_neither_computes_float32_in_tf32(
+    side: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)  # and set back
+    shape = SpeechModelConfig(encoder_layers=1, decoder_layers=1, width=16, feedforward=32, heads=2, kernel=3)
+    shape = dataclasses.replace(shape, dropout=0.0, attention_dropout=0.0, spec_augment=False)
+    losses = {}
+    for name in ("stock", "ours_float32"):
+        chosen = options(side, tmp_path, task="st", side=name, batch=12.0, batches=2, model=shape)
+        losses[name] = side.Side(chosen, tmp_path).train(side.make_work(chosen).batches).losses
+        assert not torch.backends.cudnn.allow_tf32
+    assert losses["ours_float32"] == pytest.approx(losses["stock"], rel=1e-4)

@@ -41,6 +41,13 @@ fi
 """
 
 
+TIMEOUT = """#!/usr/bin/env bash
+echo "$3" >>"{folder}/seconds"
+shift 3
+"$@"
+"""
+
+
 def write_script(path: Path, text: str, folder: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text.format(folder=folder, calls=folder / "calls"), encoding="utf-8")
@@ -115,6 +122,17 @@ def test_with_wheels_the_environment_is_made_of_them_and_the_machines_packages(b
     assert "--no-index --no-deps wheels/one-1.0-py3-none-any.whl" in wheels
     assert "--no-index --no-deps --no-build-isolation --editable ." in editable
     assert check == "tools/check_install.py"
+
+
+def test_the_parts_have_the_minutes_that_the_head_says_and_together_no_more_than_all(clone: Path) -> None:
+    text = (ROOT / "benchmarks/gpu.sh").read_text(encoding="utf-8")
+    head = re.findall(r"^#   (\w+(?:, \w+)*) +(\d+) ", text, re.MULTILINE)
+    told = {name: int(minutes) for names, minutes in head for name in names.split(", ")}
+    write_script(clone / "programs/timeout", TIMEOUT, clone)
+    run(clone)
+    given = [round(int(seconds) / 60) for seconds in (clone / "seconds").read_text().split()]
+    assert told == dict(zip(["speed_mt", "speed_st", "recipe_real", "recipe_synth"], given, strict=True))
+    assert sum(given) <= 25
 
 
 def test_the_command_that_fetches_wheels_leaves_out_what_comes_with_torch_only() -> None:
