@@ -18,6 +18,7 @@ from synthst.espnet.speech_config import InitConfig, SpeechModelConfig, SpeechTr
 from synthst.espnet.speech_options import training_options, translator_options
 from synthst.espnet.speech_task import SpokenSTTask
 from synthst.espnet.task import TokenMTTask
+from synthst.espnet.time_warp import FastTimeWarp
 from synthst.espnet.train import model_config, optimisation_config
 from synthst.espnet.unpadded import Places
 
@@ -113,6 +114,13 @@ def test_a_speech_model_computes_on_a_gpu_too(tmp_path: Path, monkeypatch: pytes
         assert encoded.device.type == "cuda"
         assert_decodes(model, model.criterion_st, encoded, monkeypatch)
         assert model.ctc.ctc_lo(encoded).dtype == torch.bfloat16  # CTC itself has no fake
+
+
+def test_a_batch_is_warped_in_time_without_a_wait_for_the_gpu() -> None:
+    with fake_gpu():
+        features, lengths = torch.randn(SENTENCES, 51, 8, device="cuda"), random_ids(SENTENCES)
+        warped, _ = FastTimeWarp(5)(features, lengths)
+        assert (warped.shape, warped.dtype, warped.device.type) == (features.shape, torch.float32, "cuda")
 
 
 def test_a_tensor_that_is_left_on_the_cpu_is_noticed() -> None:

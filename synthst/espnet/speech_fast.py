@@ -6,6 +6,7 @@ from synthst.espnet.lean import lean_imports
 
 # isort: split
 import torch
+from espnet2.layers.time_warp import TimeWarp
 from espnet2.legacy.nets.pytorch_backend.conformer.convolution import ConvolutionModule
 from torch import Tensor
 
@@ -15,6 +16,7 @@ with lean_imports():
 
 from synthst.espnet.fast import FASTER, decoder_scores, speed_up
 from synthst.espnet.fast_convolution import FastConvolution
+from synthst.espnet.time_warp import FastTimeWarp
 
 
 class FastSTModel(ESPnetSTModel):  # type: ignore[misc]  # espnet2 has no types
@@ -49,6 +51,7 @@ class FastASRModel(ESPnetASRModel):  # type: ignore[misc]
 FASTER_SPEECH = {
     **FASTER,
     ConvolutionModule: FastConvolution,
+    TimeWarp: FastTimeWarp,
     ESPnetSTModel: FastSTModel,
     ESPnetASRModel: FastASRModel,
 }
