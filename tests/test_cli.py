@@ -5,7 +5,6 @@ import inspect
 import logging
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,15 +14,6 @@ from synthst import commands, teacher_commands
 from synthst.cli import COMMANDS, complete_flags, main
 from synthst.errors import ConfigError, DataError
 from synthst.espnet.config import ModelConfig
-
-
-@pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
-    """Take the handler away that the command line adds, which writes to a stream of this test."""
-    yield
-    root = logging.getLogger()
-    for handler in [handler for handler in root.handlers if handler.name == "synthst"]:
-        root.removeHandler(handler)
 
 
 def run(*arguments: str) -> int | str | None:

@@ -89,5 +89,5 @@ def test_missing_libraries_are_told_with_their_remedy(
 ) -> None:
     for library, extra in (("transformers", "hf"), ("ctranslate2", "ct2")):
         monkeypatch.setitem(sys.modules, library, None)
-        with pytest.raises(ConfigError, match=rf"synthst\[{extra}\]"):
+        with pytest.raises(ConfigError, match=rf"\[{extra}\]"):
             convert_model(str(tmp_path), tmp_path / "out")

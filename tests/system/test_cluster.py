@@ -212,7 +212,7 @@ def test_a_library_that_is_not_installed_is_named_with_its_extra(
     address: str, library: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(ConfigError, match=rf"needs {library}, .*synthst\[cluster\]"):
+    with pytest.raises(ConfigError, match=rf"needs {library}, .*\[cluster\]"):
         TeacherCluster(Cluster(address), FakeTeacher)
 
 
