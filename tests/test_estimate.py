@@ -14,11 +14,13 @@ from synthst.espnet.speech_config import SpeechModelConfig
 from synthst.estimate.command import plan, show_bytes, show_hours
 from synthst.estimate.commands import read_commands
 from synthst.estimate.forecast import Estimate, Forecast
-from synthst.estimate.rates import Expected, find_shape, read_expected, read_rates
+from synthst.estimate.rates import Expected, find_expected, find_shape, read_expected, read_rates
 from synthst.estimate.work import frames_per_second, speech_parts, text_parts
 from synthst.info import write_info
 
-RATES = Path(__file__).parents[1] / "conf/rates.yaml"
+ROOT = Path(__file__).parents[1]
+RATES = ROOT / "conf/rates.yaml"
+PLANS = sorted(ROOT.glob("egs/*/*/conf/plan.yaml"))
 NUMBERS = {
     "cpu": {"train_flops": 1e9, "decode_flops": 1e8},
     "gpu": {"train_flops": 1e12, "decode_flops": 1e11},
@@ -265,6 +267,13 @@ def test_the_repositorys_rates_are_read_and_others_refused(rates: Path, tmp_path
     assert read_expected(tmp_path / "none.yaml") == ({}, {})
     with pytest.raises(ConfigError, match="no line of a recipe's --dry_run"):
         read_commands(["synthst decode"])
+
+
+@pytest.mark.parametrize("path", PLANS, ids=lambda path: str(path.parents[1].relative_to(ROOT)))
+def test_no_pattern_of_a_recipes_plan_hides_a_later_one(path: Path) -> None:
+    rows = read_expected(path).rows
+    found = {pattern: find_expected(rows, Path(pattern.replace("*", "x"))) for pattern in rows}
+    assert found == dict(rows)
 
 
 def test_an_option_that_is_no_yaml_is_a_word(rates: Path) -> None:
