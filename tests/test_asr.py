@@ -1,5 +1,6 @@
 """LibriSpeech and VoxPopuli in their own forms become transcribed speech through lhotse."""
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -70,7 +71,39 @@ def test_a_count_outside_its_bounds_stops(tmp_path: Path) -> None:
             parts=["dev-clean"],
             bounds={"dev-clean": [2703, 2703]},
         )
-    assert not (tmp_path / "out").exists()
+    assert not list(tmp_path.glob("out*"))  # so that the whole download is read, once it is there
+    write_librispeech(tmp_path / "whole", "dev-clean", SENTENCES)
+    prepare_asr(tmp_path / "whole", tmp_path / "out", corpus="librispeech", parts=["dev-clean"])
+
+
+def test_utterances_that_lhotse_drops_for_lack_of_a_recording_count_as_too_few(tmp_path: Path) -> None:
+    write_voxpopuli(tmp_path / "vox", SENTENCES)
+    with gzip.open(tmp_path / "vox/asr_en.tsv.gz", "at", encoding="utf-8") as file:
+        file.write("20100112-0900-PLENARY-3|en_1|Gone.|gone|7|train|male|False|0.1|0.3|[(0.1, 0.3)]\n")
+
+    def prepare(out: str, count: int) -> None:
+        bounds = {"train": [count, count]}
+        prepare_asr(tmp_path / "vox", tmp_path / out, corpus="voxpopuli", parts=["train"], bounds=bounds)
+
+    prepare("two", 2)
+    with pytest.raises(DataError, match=r"vox: voxpopuli train has 2 utterances, wanted are 3 to 3"):
+        prepare("three", 3)
+    assert not list(tmp_path.glob("three*"))
+
+
+def test_utterances_without_a_text_count_for_the_bounds(tmp_path: Path) -> None:
+    write_voxpopuli(tmp_path / "vox", SENTENCES)
+    with gzip.open(tmp_path / "vox/asr_en.tsv.gz", "at", encoding="utf-8") as file:
+        session = "20090112-0900-PLENARY-3"
+        file.write(f"{session}|en_9||and again|7|train|male|False|0.1|0.3|[(0.1, 0.3)]\n")
+    prepare_asr(
+        *(tmp_path / "vox", tmp_path / "out"),
+        corpus="voxpopuli",
+        parts=["train"],
+        text_field="orig_text",
+        bounds={"train": [3, 3]},
+    )
+    assert len(table(tmp_path / "out", "text.en")) == 2
 
 
 def test_what_is_missing_is_asked_for(tmp_path: Path) -> None:

@@ -55,12 +55,13 @@ def prepare_asr(
     or else raw_audios/<lang> (and its asr_<lang>.tsv.gz, or else fetches that).
     Manifests go to ``out``_manifests, parts to ``out``_<part>.
     ``text_field`` is the manifests': orig_text is VoxPopuli's with case and punctuation.
-    ``bounds`` are the least and the most utterances, by part; ``jobs`` are lhotse's threads.
+    ``bounds`` are the least and the most utterances of the manifests, by part, with those without a text:
+    lhotse leaves out what has no audio. ``jobs`` are lhotse's threads or processes.
     ``max_segments`` are chosen by a hash of their ids, out of all, which go to ``out``_all.
     """
     _check(source, corpus, parts, lang)
     manifests = out.with_name(f"{out.name}_manifests")
-    _write_manifests(source, manifests, corpus, parts, lang, jobs)
+    _write_manifests(source, manifests, corpus, parts, lang, bounds, jobs)
     directories = [out.with_name(f"{out.name}_{part}") for part in parts]
     for part, directory in zip(parts, directories, strict=True):
         recordings, supervisions = (_find(manifests, kind, part) for kind in ("recordings", "supervisions"))
@@ -71,7 +72,6 @@ def prepare_asr(
             text_fields={lang: text_field},
             licence=CORPORA[corpus].licence,
         )
-        check_count(kept_rows(directory), (bounds or {}).get(part), f"{corpus} {part}")
     whole = out if max_segments is None else out.with_name(f"{out.name}_all")
     combine_datadirs(directories, whole)
     if max_segments is not None:
@@ -98,15 +98,25 @@ def list_places(source: Path, corpus: str, parts: Sequence[str], lang: str) -> l
 
 
 def _write_manifests(
-    source: Path, manifests: Path, corpus: str, parts: Sequence[str], lang: str, jobs: int
+    source: Path,
+    manifests: Path,
+    corpus: str,
+    parts: Sequence[str],
+    lang: str,
+    bounds: dict[str, list[int]] | None,
+    jobs: int,
 ) -> None:
-    """Write lhotse's manifests of the parts, unless they are there."""
+    """Write lhotse's manifests of the parts, unless they are there; none with too few or too many."""
     made_by: dict[str, object] = {"step": "prepare_asr", "corpus": corpus, "source": source}
-    made_by |= {"parts": parts, "lang": lang}
-    if not is_made(manifests, made_by):
-        with new_directory(manifests) as folder:
-            _run_recipe(source, folder, corpus, parts, lang, jobs)
-            write_info(folder, made_by, parents=[source])
+    made_by |= {"parts": parts, "lang": lang, "bounds": bounds}
+    if is_made(manifests, made_by):
+        return
+    with new_directory(manifests) as folder:
+        _run_recipe(source, folder, corpus, parts, lang, jobs)
+        counts = {part: _count_rows(_find(folder, "supervisions", part)) for part in parts}
+        for part, count in counts.items():
+            check_count(count, (bounds or {}).get(part), f"{source}: {corpus} {part}")
+        write_info(folder, made_by, counts=counts, parents=[source])
 
 
 def _run_recipe(source: Path, out: Path, corpus: str, parts: Sequence[str], lang: str, jobs: int) -> None:
@@ -156,5 +166,10 @@ def _find(manifests: Path, kind: str, part: str) -> Path:
     found = sorted(manifests.glob(f"*_{kind}_{part}.jsonl.gz"))
     if len(found) != 1:
         told = f"{manifests} holds {len(found)} manifests of {kind} of {part}, wanted is one"
-        raise DataError(f"{told}; remove it, and name parts that the corpus has")
+        raise DataError(f"{told}; name parts that the corpus has")
     return found[0]
+
+
+def _count_rows(manifest: Path) -> int:
+    with gzip.open(manifest, "rt", encoding="utf-8", newline="\n") as file:
+        return sum(1 for _ in file)
