@@ -169,6 +169,15 @@ def test_sacrebleu_fetches_what_it_knows_and_files_by_hand_go_before(
     assert list(read(tmp_path / "b/ted/text.de").values()) == ["Von Hand.", "Zwei."]
 
 
+def test_sacrebleu_does_not_write_over_a_file_by_hand(tmp_path: Path, sacrebleu_home: Path) -> None:
+    for field in DATASETS["iwslt17/tst2015"].fieldnames("en-de"):
+        (sacrebleu_home / f"iwslt17_tst2015.en-de.{field}").write_text("x\n", encoding="utf-8")
+    (tmp_path / "tst2015.de").write_text("Von Hand.\n", encoding="utf-8")
+    prepare_bitext(tmp_path / "out", src="en", tgt="de", downloads=tmp_path, corpora=talks())
+    assert (tmp_path / "tst2015.de").read_text(encoding="utf-8") == "Von Hand.\n"
+    assert list(read(tmp_path / "out/ted/text.en").values()) == ["x"]
+
+
 def test_without_a_network_it_is_told_how_to_make_sacrebleus_files(
     tmp_path: Path, sacrebleu_home: Path
 ) -> None:

@@ -11,6 +11,7 @@ from synthst.testsets import find_files
 def fetch_files(name: str, files: Sequence[Path], langs: tuple[str, str]) -> None:
     """Write sacreBLEU's set ``name`` as two ``files`` of lines, one for each of ``langs``.
 
+    A file that is there stays as it is.
     Raises DataError that tells how to make them by hand when sacreBLEU does not have or cannot fetch the set.
     """
     src, tgt = langs
@@ -24,6 +25,7 @@ def fetch_files(name: str, files: Sequence[Path], langs: tuple[str, str]) -> Non
             "or take the corpus out of the list"
         ) from error
     for path, found in zip(files, (source, references[0]), strict=True):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_file(path) as file:
-            file.write(found.read_bytes())
+        if not path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with atomic_file(path) as file:
+                file.write(found.read_bytes())
