@@ -150,7 +150,7 @@ def test_a_segment_outside_its_recording_stops(tmp_path: Path) -> None:
     path = tmp_path / "IWSLT.tst2010/IWSLT.TED.tst2010.en-de.yaml"
     line = '- {"wav": "tst2010.en.talkid9.wav", "offset": 7.0, "duration": 1.0}\n'
     path.write_text(path.read_text("utf-8") + line, encoding="utf-8")
-    with pytest.raises(DataError, match=r"1 segments are outside their recordings"):
+    with pytest.raises(DataError, match=r"1 segments are outside .* is tst2010_9_000007000_"):
         prepare(tmp_path)
 
 
@@ -158,7 +158,7 @@ def test_a_talk_that_the_references_lack_stops(tmp_path: Path) -> None:
     write_iwslt(tmp_path, "tst2010", TALKS)
     path = tmp_path / "IWSLT.tst2010/FILE_ORDER"
     path.write_text(path.read_text("utf-8") + "tst2010.en.talkid10\n", encoding="utf-8")
-    with pytest.raises(DataError, match=r"FILE_ORDER lists 3 talks, the references have 2"):
+    with pytest.raises(DataError, match=r"FILE_ORDER lists 3 talks, the references have 2; .* are 10;"):
         prepare(tmp_path)
 
 

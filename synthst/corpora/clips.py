@@ -140,7 +140,8 @@ def read_tsv(path: Path, wanted: Sequence[str], *, escaped: bool = False) -> Ite
         for number, line in enumerate(file, 2):
             fields = _split(line.rstrip("\r\n"), escaped)
             if len(fields) != len(header):
-                raise DataError(f"{path}:{number}: not as many fields as the header; download it again")
+                told = f"not as many fields as the header: {len(fields)}, wanted are {len(header)}"
+                raise DataError(f"{path}:{number}: {told}; download it again")
             yield dict(zip(header, fields, strict=True))
 
 

@@ -107,7 +107,8 @@ def _find_list(folder: Path, set_name: str, langs: tuple[str, str]) -> Path:
     if found:
         told = f"{folder} has {len(found)} lists of segments: {', '.join(path.name for path in found)}"
         raise DataError(f"{told}; keep the one that is to be used")
-    raise DataError(f"{folder} has no list of segments, {', '.join(names)}; download {PAGE} again")
+    told = f"{folder} has no list of segments, {', '.join(names)}; download {PAGE} again"
+    raise DataError(f"{told}, or put the list of a segmenter there under the first name")
 
 
 def _places(source: Path, set_name: str) -> list[Path]:
@@ -173,9 +174,9 @@ def _check_order(path: Path, documents: Documents) -> None:
     if not path.is_file():
         return
     listed = {_number(name.removesuffix(".wav")) for name in path.read_text(encoding="utf-8").split()}
-    if listed != set(_by_number(path, documents)):
-        told = f"{path} lists {len(listed)} talks, the references have {len(documents)}, or others"
-        raise DataError(f"{told}: {', '.join(documents)}; download the test set again")
+    if odd := sorted(map(str, listed ^ _by_number(path, documents).keys())):
+        told = f"{path} lists {len(listed)} talks, the references have {len(documents)}"
+        raise DataError(f"{told}; in one of them only are {', '.join(odd)}; download the test set again")
 
 
 def _by_number(where: Path, documents: Documents) -> dict[int | str, str]:
@@ -210,9 +211,11 @@ def _write_speech(
     write_segments(
         *(new, segments(), [], counts), source=source, find_audio=lambda recording: wavs / f"{recording}.wav"
     )
-    if outside := counts["dropped_outside_recording"]:
-        raise DataError(f"{source}: {outside} segments are outside their recordings; download both again")
     kept = [utterance for utterance, _ in read_table(new / "utt2dur")]
+    if outside := counts["dropped_outside_recording"]:
+        told = f"{source}: {outside} segments are outside their recordings"
+        dropped = min(doc_of.keys() - set(kept))
+        raise DataError(f"{told}, the first that is dropped is {dropped}; download both again")
     if silent := sorted(wanted - {doc_of[utterance] for utterance in kept}):
         raise DataError(f"{source} has no segment of the talks {', '.join(silent)}; download it again")
     write_table(new / "utt2doc", ((utterance, doc_of[utterance]) for utterance in kept))
