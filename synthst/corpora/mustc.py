@@ -26,7 +26,8 @@ Layout = Literal["mustc", "st_ted", "europarl_st"]
 
 DOWNLOADS = {
     "mustc": "fill in the form at https://mt.fbk.eu/must-c/, download MuST-C",
-    "st_ted": "download ST-TED (i13pc106.ira.uka.de/~mmueller/iwslt-corpus.zip, of IWSLT 2018)",
+    "st_ted": "download ST-TED (i13pc106.ira.uka.de/~jniehues/IWSLT-SLT/data/corpus/iwslt-corpus.zip, "
+    "listed at https://iwslt.org/2022/offline)",
     "europarl_st": "download Europarl-ST (www.mllp.upv.es/europarl-st), make its audio WAV "
     '(for f in *.m4a; do ffmpeg -i "$f" -ac 1 -ar 16000 "${f%.m4a}.wav"; done)',
 }

@@ -11,7 +11,7 @@ check_sources() { # all that is missing, before anything is read
     for set in train dev tst-COMMON; do
         place=$source/MUSTC_v2.0/$langs/data/$set/txt
         [[ -d "$place" || -d "$domain/$set" ]] || lacking+="
-  $place (MuST-C v2: fill in the form at https://mt.fbk.eu/must-c/, and unpack it into $source; its audio is not wanted)"
+  $place (MuST-C v2: fill in the form at https://mt.fbk.eu/must-c/, and unpack it into $source/MUSTC_v2.0; its audio is not wanted)"
     done
     [[ -z "$lacking" ]] || { echo "${0##*/}: stage 1 lacks:$lacking" >&2; exit 1; }
 }
