@@ -55,6 +55,15 @@ def test_a_second_call_makes_nothing_and_one_that_was_stopped_goes_on(tmp_path: 
     assert (tmp_path / "tst2010_segments/segments").stat().st_ino == before
 
 
+def test_bounds_refuse_a_set_before_any_of_it_is_made_and_may_be_widened(tmp_path: Path) -> None:
+    write_iwslt(tmp_path, "tst2010", TALKS)
+    with pytest.raises(DataError, match=r"IWSLT.tst2010: the test set tst2010 has 4 .*, wanted are 5 to 6"):
+        prepare(tmp_path, bounds={"tst2010": [5, 6]})
+    assert not list(tmp_path.glob("tst2010*"))
+    prepare(tmp_path, bounds={"tst2010": [4, 6]})
+    prepare(tmp_path, bounds={"tst2010": [4, 6], "tst2013": [1, 2]})  # another set's are not its own
+
+
 def test_lines_that_one_language_lacks_are_dropped_and_counted(tmp_path: Path) -> None:
     write_iwslt(tmp_path, "tst2010", {1: [("One", "Eins"), ("Two", ""), ("Three", "Drei")]})
     out = prepare(tmp_path)

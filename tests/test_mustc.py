@@ -99,6 +99,12 @@ def test_counts_outside_the_bounds_stop(tmp_path: Path) -> None:
         prepare_mustc(tmp_path, tmp_path / "out", part="dev", bounds={"dev": [1400, 1430]})
 
 
+def test_bounds_and_limits_of_other_parts_do_not_count(tmp_path: Path) -> None:
+    write_mustc(tmp_path, "dev", TALKS)
+    for more in ({}, {"bounds": {"train": [1, 2]}, "max_segments": {"train": 1}}):
+        prepare_mustc(tmp_path, tmp_path / "out", part="dev", **more)  # type: ignore[arg-type]
+
+
 def test_what_is_missing_is_named_with_what_to_download(tmp_path: Path) -> None:
     with pytest.raises(
         DataError,

@@ -7,7 +7,7 @@ segments. A translation of the segments must be cut again before it is scored: s
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from synthst.corpora.segments import Segment, check_count, shown, write_segments
 from synthst.corpora.wmt_sets import read_sgm
 from synthst.datadir import is_made, new_directory, text_path, write_info
 from synthst.errors import DataError
-from synthst.tables import read_table, write_table, write_tables
+from synthst.tables import JoinedRow, read_table, write_table, write_tables
 
 logger = logging.getLogger(__name__)
 
@@ -49,17 +49,17 @@ def prepare_iwslt(
     their recording, and a talk of which the segments are less than the share ``least_covered``.
     """
     made_by: dict[str, object] = {"step": "prepare_iwslt", "source": source, "set": set_name, "src": src}
-    made_by |= {"tgt": tgt, "bounds": bounds, "least_covered": least_covered, "max_talks": max_talks}
+    bound = (bounds or {}).get(set_name)
+    made_by |= {"tgt": tgt, "bounds": bound, "least_covered": least_covered, "max_talks": max_talks}
     speech = out.with_name(f"{out.name}{SEGMENTS}")
     if is_made(out, made_by) and is_made(speech, made_by):
         logger.info("%s is there already", out)
         return
     folder = find_folder(source, set_name)
-    stem = _stem(set_name, (src, tgt))
-    texts = {lang: read_documents(folder / f"{stem}.{lang}.xml") for lang in (src, tgt)}
-    _check_same_lines(folder / stem, texts)
-    _check_order(folder / "FILE_ORDER", texts[tgt])
+    texts = _read_texts(folder, set_name, (src, tgt))
     chosen = {lang: dict(islice(documents.items(), max_talks)) for lang, documents in texts.items()}
+    lines, line_counts = _join_lines(chosen, set_name)
+    check_count(line_counts["kept"], bound, f"{folder}: the test set {set_name}")
     if not is_made(speech, made_by):
         segments = _find_list(folder, set_name, (src, tgt))
         with new_directory(speech) as new:
@@ -67,7 +67,19 @@ def prepare_iwslt(
             _check_cover(new, segments, least_covered)
             write_info(new, made_by, counts=counts)
     if not is_made(out, made_by):
-        _write_references(out, chosen, set_name, made_by, (bounds or {}).get(set_name))
+        with new_directory(out) as new:
+            write_tables([*(text_path(new, lang) for lang in (src, tgt)), new / "utt2doc"], lines)
+            write_info(new, made_by, counts=line_counts)
+        logger.info("%s: %s of %d talks", out, shown(line_counts), len(chosen[src]))
+
+
+def _read_texts(folder: Path, set_name: str, langs: tuple[str, str]) -> dict[str, Documents]:
+    """Read the texts of all talks by language; their lines and talks must be those that they should be."""
+    stem = _stem(set_name, langs)
+    texts = {lang: read_documents(folder / f"{stem}.{lang}.xml") for lang in langs}
+    _check_same_lines(folder / stem, texts)
+    _check_order(folder / "FILE_ORDER", texts[langs[1]])
+    return texts
 
 
 def find_folder(source: Path, set_name: str) -> Path:
@@ -144,16 +156,10 @@ def _check_same_lines(stem: Path, texts: Mapping[str, Documents]) -> None:
             raise DataError(f"{stem}.*.xml: {found}, or other numbers; download both files again")
 
 
-def _write_references(
-    out: Path,
-    texts: Mapping[str, Documents],
-    name: str,
-    made_by: Mapping[str, object],
-    bounds: Sequence[int] | None,
-) -> None:
-    """Write text.<lang> and utt2doc; lines that one language lacks are dropped and counted."""
+def _join_lines(texts: Mapping[str, Documents], name: str) -> tuple[list[JoinedRow], Counter[str]]:
+    """Return id, texts and talk of each line, sorted; drop and count lines that one language lacks."""
     counts: Counter[str] = Counter()
-    rows = []
+    rows: list[JoinedRow] = []
     (_, first), (_, second) = texts.items()
     for doc, lines in first.items():
         for position, (number, line) in enumerate(lines.items(), 1):
@@ -161,12 +167,7 @@ def _write_references(
             counts["kept" if all(pair) else "dropped_empty"] += 1
             if all(pair):
                 rows.append((f"{name}_{_to_id(doc)}_{position:05d}", (*pair, _to_id(doc))))
-    check_count(counts["kept"], bounds, f"the test set {name}")
-    with new_directory(out) as folder:
-        tables = [*(text_path(folder, lang) for lang in texts), folder / "utt2doc"]
-        write_tables(tables, sorted(rows))
-        write_info(folder, made_by, counts=counts)
-    logger.info("%s: %s of %d talks", out, shown(counts), len(first))
+    return sorted(rows), counts
 
 
 def _check_order(path: Path, documents: Documents) -> None:

@@ -76,8 +76,9 @@ def prepare_mustc(
     What `fit_segment` drops is counted. Raises DataError for files that are missing or of other lengths.
     """
     made_by: dict[str, object] = {"step": "prepare_mustc", "source": source, "part": part}
-    made_by |= {"src": src, "tgt": tgt, "layout": layout, "bounds": bounds}
-    made_by |= ({"max_segments": max_segments} if max_segments else {}) | ({} if audio else {"audio": False})
+    bound, most = (bounds or {}).get(part), (max_segments or {}).get(part)
+    made_by |= {"src": src, "tgt": tgt, "layout": layout, "bounds": bound, "max_segments": most}
+    made_by |= {} if audio else {"audio": False}
     if is_made(out, made_by):
         logger.info("%s is there already", out)
         return
@@ -85,12 +86,12 @@ def prepare_mustc(
     counts: Counter[str] = Counter()
     with new_directory(out) as folder:
         read = read_segments(files, (src, tgt), f"{layout}_{part}")
-        segments = islice(read, (max_segments or {}).get(part))
+        segments = islice(read, most)
         if audio:
             _write_speech(folder, segments, files, (src, tgt), counts, layout)
         else:
             _write_texts(folder, segments, files, (src, tgt), counts)
-        check_count(counts["read"], (bounds or {}).get(part), f"{files.segments}")
+        check_count(counts["read"], bound, f"{files.segments}")
         write_info(folder, made_by, counts=counts, licence=LICENCES[layout])
     logger.info("%s: %s", out, shown(counts))
 
