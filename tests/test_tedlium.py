@@ -25,6 +25,14 @@ def test_sphere_files_are_read_and_what_is_not_transcribed_is_left_out(tmp_path:
     assert check_speech(out, rate=16_000).good == 2
 
 
+def test_comments_are_no_segments_but_count_in_ids(tmp_path: Path) -> None:
+    write_tedlium(tmp_path, "dev", ["Hello"])
+    stm = tmp_path / "legacy/dev/stm/AlGore_2009.stm"
+    stm.write_text(';; LABEL "f0" "Wideband"\n' + stm.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    prepare_tedlium(tmp_path, tmp_path / "out", part="dev")
+    assert table(tmp_path / "out", "text.en") == {"AlGore_2009-2": "hello"}
+
+
 def test_noises_are_no_words_and_segments_that_lack_a_word_are_dropped(tmp_path: Path) -> None:
     write_tedlium(
         tmp_path, "train", ["It's {NOISE} so good. [NOISE]", "The <unk> isn't here.", "{SMACK} {COUGH}"]

@@ -70,6 +70,8 @@ def read_stm(path: Path, lang: str, counts: Counter[str]) -> Iterator[Segment]:
     """
     with path.open(encoding="utf-8", newline="\n") as file, damage_told(path):
         for number, line in enumerate(file):
+            if line.startswith(";;") or not line.strip():  # a comment of the STM form
+                continue
             fields = line.split(maxsplit=6)
             try:
                 talk, _, speaker, start, end, _ = fields[:6]
