@@ -27,6 +27,7 @@ NUMBERS = {
     "rows_per_second": {
         "replace_targets": 10,
         "decode": 100,
+        "expand_with_speech": 10,
         "filter": 5,
         "subset": 20,
         "train_tokenizers": 40,
@@ -174,6 +175,19 @@ def test_hours_of_training_and_decoding_follow_from_the_model(rates: Path, tmp_p
     assert (decoded.gpu_hours, shared.gpu_hours) == (0, pytest.approx(1_000 * a_sentence / 1e3 / 3600))
     beam4 = 2 * (10 * encoder + 4 * 10 * (decoder + output)) / 1e8
     assert sets.hours == pytest.approx(2 * 30 * beam4 / 3600)
+
+
+def test_transcripts_take_the_teachers_time_when_they_are_translated(rates: Path) -> None:
+    lines = """2 synthst teacher --teacher {} --out e/t
+5 synthst expand_with_speech --base d --extra x --teacher e/t --out both --search.beam 2 --ngpu 2
+"""
+    (_, known), (_, unknown) = (
+        forecast(rates, lines.format(f"hf:{name}"), d=40, x=100) for name in ("known", "x")
+    )
+    a_sentence = 2 * (10 * (4 * 64 + 256) + 2 * 10 * (8 * 64 + 256 + 800)) / 1e11 / 2
+    assert (known.rows, unknown.rows, unknown.hours) == (140, 140, None)
+    assert known.hours == pytest.approx((140 / 10 + 100 * a_sentence) / 3600)
+    assert known.gpu_hours == pytest.approx(100 * a_sentence * 2 / 3600)
 
 
 def test_a_teacher_from_elsewhere_takes_the_time_of_its_shape(rates: Path) -> None:

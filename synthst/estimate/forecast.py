@@ -240,6 +240,16 @@ class Forecast:
         gpu_hours = hours * ngpu
         return Estimate(command, out, rows, size, storing + hours, gpu_hours=gpu_hours)
 
+    def _expand_speech(self, command: Command, out: Path) -> Estimate:
+        """Foretell the translation of transcripts by a known teacher, and the join."""
+        joined, rows = self._sum(command, out), self.rows(command.path("extra"))
+        model = self._models.get(command.path("teacher") or Path())
+        if joined.hours is None or rows is None or model is None:
+            return replace(joined, hours=None)
+        ngpu = int(command.settings.get("ngpu") or 0)
+        hours = self._search_hours(command, model, rows, processes=ngpu or 1)
+        return replace(joined, hours=joined.hours + hours, gpu_hours=hours * ngpu)
+
     def _packed(self, command: Command, out: Path) -> Estimate:
         """Foretell a pack, of float32 weights, or an export, of int8 ones; both take seconds."""
         model = self._models.get(command.path("model") or Path())
@@ -256,7 +266,7 @@ FORETOLD: dict[str, Callable[[Forecast, Command, Path], Estimate]] = {
     "combine_pairs": Forecast._sum,
     "replace_targets": Forecast._sum,
     "expand_targets": Forecast._sum,
-    "expand_with_speech": Forecast._sum,
+    "expand_with_speech": Forecast._expand_speech,
     "tokens": Forecast._tokens,
     "dump": Forecast._dump,
     "train_tokenizers": Forecast._tokenizers,
