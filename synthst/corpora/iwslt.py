@@ -67,10 +67,7 @@ def prepare_iwslt(
             _check_cover(new, segments, least_covered)
             write_info(new, made_by, counts=counts)
     if not is_made(out, made_by):
-        with new_directory(out) as new:
-            write_tables([*(text_path(new, lang) for lang in (src, tgt)), new / "utt2doc"], lines)
-            write_info(new, made_by, counts=line_counts)
-        logger.info("%s: %s of %d talks", out, shown(line_counts), len(chosen[src]))
+        _write_references(out, lines, (src, tgt), line_counts, made_by)
 
 
 def _read_texts(folder: Path, set_name: str, langs: tuple[str, str]) -> dict[str, Documents]:
@@ -168,6 +165,19 @@ def _join_lines(texts: Mapping[str, Documents], name: str) -> tuple[list[JoinedR
             if all(pair):
                 rows.append((f"{name}_{_to_id(doc)}_{position:05d}", (*pair, _to_id(doc))))
     return sorted(rows), counts
+
+
+def _write_references(
+    out: Path,
+    lines: list[JoinedRow],
+    langs: tuple[str, str],
+    counts: Counter[str],
+    made_by: Mapping[str, object],
+) -> None:
+    with new_directory(out) as folder:
+        write_tables([*(text_path(folder, lang) for lang in langs), folder / "utt2doc"], lines)
+        write_info(folder, made_by, counts=counts)
+    logger.info("%s: %s", out, shown(counts))
 
 
 def _check_order(path: Path, documents: Documents) -> None:

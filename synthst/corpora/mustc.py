@@ -75,10 +75,9 @@ def prepare_mustc(
     ``max_segments`` takes the first so many of a part.
     What `fit_segment` drops is counted. Raises DataError for files that are missing or of other lengths.
     """
-    made_by: dict[str, object] = {"step": "prepare_mustc", "source": source, "part": part}
+    made_by: dict[str, object] = {"step": "prepare_mustc", "source": source, "part": part, "audio": audio}
     bound, most = (bounds or {}).get(part), (max_segments or {}).get(part)
     made_by |= {"src": src, "tgt": tgt, "layout": layout, "bounds": bound, "max_segments": most}
-    made_by |= {} if audio else {"audio": False}
     if is_made(out, made_by):
         logger.info("%s is there already", out)
         return
