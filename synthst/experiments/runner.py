@@ -11,10 +11,12 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from synthst.cluster import Cluster, connect
 from synthst.errors import DataError
+from synthst.experiments.children import Children
 from synthst.experiments.plan import DECODE_STAGE, Run, Step
 
 logger = logging.getLogger(__name__)
@@ -161,29 +163,31 @@ def run_step(
     return ended == 0
 
 
-def run_command(command: list[str], log: Path, variables: dict[str, str]) -> int:
-    """Run a command with further environment variables; append it and what it tells to ``log``."""
+def run_command(
+    command: list[str],
+    log: Path,
+    variables: dict[str, str],
+    run: Callable[..., int] = subprocess.call,
+) -> int:
+    """``run`` a command with further environment variables; append it and what it tells to ``log``."""
     with log.open("ab") as file:
         file.write(f"{shlex.join(command)}\n".encode())
         file.flush()
-        return subprocess.run(
-            command,
-            env=os.environ | variables,
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=file,
-            check=False,
-        ).returncode
+        environment = os.environ | variables
+        return run(command, env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
 
 
 @contextmanager
 def execute_on(cluster: Cluster | None) -> Generator[Execute]:
     """Yield what runs a command and waits for it: here, or on a worker of the ``cluster``.
 
-    When its worker is lost another one runs the command, which goes on where it was, as stages do.
+    Here it ends with this process. When its worker is lost another one runs the command, which goes on where
+    it was, as stages do.
     """
     if cluster is None:
-        yield run_command
+        children = Children()
+        with children.signalled():
+            yield partial(run_command, run=children.run)
         return
     from distributed import KilledWorker
 

@@ -1,7 +1,11 @@
 """`synthst table` on a toy recipe: what is run, what is reused, what fails, what is written."""
 
 import csv
+import fcntl
+import signal
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -39,6 +43,8 @@ rows: [{name: broken, options: {student: broken}}, {name: small}]
 columns: [{name: a, options: {subset: 1}}]
 systems: [{name: synthetic, options: {targets: synth}}, {name: real, options: {targets: real}}]
 """
+SLOW = "flock locked bash -c 'trap : TERM HUP INT; touch begun; sleep 300; sleep 0.5'"
+"""A process that a stage starts, that holds a lock, and that takes its time to end."""
 MEET = """
 title: Together
 recipe: ../run.sh
@@ -155,6 +161,26 @@ def test_a_changed_settings_file_is_noticed_and_what_a_stage_then_refuses_is_not
     with pytest.raises(DataError, match="2 of 2 runs failed"):
         table(experiment, rows=["small"])
     assert [(row["status"], row["bleu"]) for row in read_csv(tmp_path)] == [("failed", "")] * 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_to_the_table_alone_ends_what_its_stage_has_started(
+    experiment: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    run_sh = tmp_path / "run.sh"
+    text = run_sh.read_text(encoding="utf-8")
+    run_sh.write_text(text.replace("train)", f"train) {SLOW};"), encoding="utf-8")
+    command = [sys.executable, "-m", "synthst.cli", "table", str(experiment), "--rows", "[small]"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "begun").exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(number)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert "stopping; run again" in told and "Traceback" not in told
+    with (tmp_path / "locked").open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # nobody holds it any more
 
 
 @pytest.mark.parametrize("jobs", [1, 4])
