@@ -189,7 +189,7 @@ def test_a_card_says_what_the_model_is_for_and_where_it_ends(model: Path, tmp_pa
     assert limits.split("\n") == [
         "- For single sentences of the kind it learnt from: LibreOffice's help texts, en-de; "
         "LibreOffice's help texts, en-fr.",
-        "- On other kinds of text nothing is known of it but the scores on the test sets below.",
+        "- On other kinds of text nothing is known of it.",
         "- It learnt from human translations only.",
         "- Its translations have been neither scored nor judged by people, as far as is recorded.",
         "- Its training sentences have at most 25 words.",
@@ -224,7 +224,9 @@ def test_scores_stand_beside_those_of_the_teacher_and_of_real_targets(
     found = read_rivals(model, train, [teacher])
     bleu = {name: round(scores["test"][0].score) for name, scores in found.items()}
     assert bleu.keys() == {"teacher (own)", "the same on real targets"} and bleu["teacher (own)"] == 100
+    trained_on(model, make_corpus(tmp_path / "data"))
     card = card_of(model, tmp_path)
+    assert "nothing is known of it but the scores on the test sets below." in card
     assert "| test set | metric | this model | the same on real targets | signature |" in card
     wanted = f"| {found['the same on real targets']['test'][0].score:.1f} | nrefs:1"
     assert re.search(rf"\| test \| BLEU \| [\d.]+ {re.escape(wanted)}", card)

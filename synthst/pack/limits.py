@@ -21,7 +21,7 @@ def describe_limits(
 ) -> str:
     """Return the section on intended use and limitations; ``origins`` are what the model learnt from."""
     facts = [
-        *_domain(task, origins),
+        *_domain(task, origins, is_scored),
         describe_writer(writer, task, label),
         *_judgement(task, is_scored),
         *_lengths(task, origins, cut_off),
@@ -29,12 +29,13 @@ def describe_limits(
     return "\n".join(["## Intended use and limitations\n", *(f"- {fact}" for fact in facts), ""])
 
 
-def _domain(task: str, origins: Sequence[Origin]) -> Iterator[str]:
+def _domain(task: str, origins: Sequence[Origin], is_scored: bool) -> Iterator[str]:
     unit = "sentences" if task == "mt" else "utterances"
     names = list(dict.fromkeys(name_corpus(origin) for origin in origins if origin.is_corpus))
     if names:
         yield f"For single {unit} of the kind it learnt from: {'; '.join(names)}."
-        yield "On other kinds of text nothing is known of it but the scores on the test sets below."
+        but = " but the scores on the test sets below" if is_scored else ""
+        yield f"On other kinds of text nothing is known of it{but}."
     spoken = [str(origin.options.get("max_seconds")) for origin in origins if origin.step == SPOKEN]
     if task != "mt" and spoken:
         longest = f"{max(map(float, spoken)):g} seconds"
