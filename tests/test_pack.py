@@ -2,13 +2,11 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import torch
 from fake_teacher import FakeTeacher
+from toy_packed import copy_model, trained_on
 from toy_task import make_task, write_pairs
 
 from synthst.cli import main
@@ -28,12 +26,8 @@ from synthst.targets.replace import replace_targets
 from synthst.teacher.decode import decode_corpus
 from synthst.teacher.kinds import name_teacher
 
+pytestmark = pytest.mark.usefixtures("one_thread", "cache")
 LICENCES = Path(__file__).parents[1] / "conf/licences.yaml"
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 def make_corpus(out: Path, sentences: list[str], **more: object) -> Path:
@@ -107,15 +101,7 @@ def test_a_model_that_began_with_another_comes_from_its_data_too(tmp_path: Path)
 
 
 @pytest.fixture(scope="module")
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="module")
-def model(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Train a tiny model for a few steps."""
     from synthst.espnet.train import train_model
 
@@ -155,14 +141,8 @@ def test_a_pack_translates_as_its_directory_does(model: Path, tmp_path: Path) ->
 def test_the_card_has_scores_teacher_filters_and_results(
     model: Path, synthetic: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copy = tmp_path / "mt_synth"
-    copy.mkdir()
-    for path in model.iterdir():
-        if path.is_file():
-            (copy / path.name).write_bytes(path.read_bytes())
-    train: dict[str, Any] = json.loads((copy / "train.json").read_text(encoding="utf-8"))
-    train["settings"]["tokens"]["made_by"]["data"] = str(synthetic)
-    (copy / "train.json").write_text(json.dumps(train), encoding="utf-8")
+    copy = copy_model(model, tmp_path / "mt_synth")
+    trained_on(copy, synthetic)
     decoded = text_path(copy / "decode_test", "de")
     decoded.parent.mkdir()
     decoded.write_bytes(text_path(synthetic, "de").read_bytes())

@@ -4,14 +4,13 @@ import contextlib
 import io
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import soundfile
-import torch
 import yaml
+from toy_packed import change_train, copy_model, trained_on
 from toy_speech import RATE, make_speech_task, speak
 from toy_task import make_task, write_pairs
 
@@ -27,18 +26,7 @@ from synthst.packfile import unpack
 from synthst.score import score_system
 from synthst.versions import describe_versions
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("one_thread", "cache")
 
 
 @pytest.fixture(scope="module")
@@ -53,29 +41,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def model(trained: Path, tmp_path: Path) -> Path:
     """Return a copy that a test may change."""
     return copy_model(trained, tmp_path / "exp/mt_1x1_synth")
-
-
-def copy_model(model: Path, out: Path) -> Path:
-    out.mkdir(parents=True)
-    for path in model.iterdir():
-        if path.is_file():
-            (out / path.name).write_bytes(path.read_bytes())
-    return out
-
-
-def change_train(model: Path, **changes: object) -> dict[str, Any]:
-    train: dict[str, Any] = json.loads((model / "train.json").read_text(encoding="utf-8"))
-    train |= changes
-    (model / "train.json").write_text(json.dumps(train), encoding="utf-8")
-    return train
-
-
-def trained_on(model: Path, data: Path, *, src: str = "en", tgt: str = "de") -> None:
-    """Let train.json say that the model learnt from ``data``."""
-    train = change_train(model)
-    train["settings"] |= {"src": src, "tgt": tgt}
-    train["settings"]["tokens"]["made_by"]["data"] = str(data)
-    change_train(model, **train)
 
 
 def make_corpus(out: Path, **options: object) -> Path:

@@ -1,7 +1,6 @@
 """ESPnet's own unpack takes a pack, and ESPnet's own classes compute what ours do."""
 
 import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +23,8 @@ from espnet2.bin.mt_inference import Text2Text
 from espnet2.bin.st_inference import Speech2Text as Translator
 from espnet2.main_funcs.pack_funcs import unpack
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 NO_OTHERS = {"ctc_weight": 0.0, "lm_weight": 0.0, "ngram_weight": 0.0}
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def assert_same_weights(ours: torch.nn.Module, theirs: torch.nn.Module) -> None:

@@ -10,13 +10,8 @@ import pytest
 from synthst.errors import DataError
 from synthst.packfile import is_pack, open_pack, read_manifest, unpack, write_packfile
 
+pytestmark = pytest.mark.usefixtures("cache")
 ABOUT = {"name": "mt_2x2", "task": "mt"}
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path / "cache/synthst/packs"
 
 
 @pytest.fixture

@@ -44,17 +44,6 @@ def page(browser: Browser, page_file: Path, request: pytest.FixtureRequest) -> I
     context.close()
 
 
-@pytest.fixture(scope="module")
-def one_thread() -> Iterator[None]:
-    """Compute as `processes.start` does: bit by bit the same."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture
 def served_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Spare a training's processes the import of torch and ESPnet, which takes longer than the training."""
