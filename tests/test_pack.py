@@ -171,6 +171,28 @@ def test_the_card_has_scores_teacher_filters_and_results(
     assert read_scores(copy)[0] == {} and "test are left out" in read_scores(copy)[1][0]
 
 
+def test_an_unpacked_model_still_knows_how_its_teacher_was_trained(
+    model: Path, synthetic: Path, tmp_path: Path
+) -> None:
+    for path in copy_model(model, tmp_path / "own").iterdir():
+        path.rename(tmp_path / "teacher" / path.name)
+    trained_on(tmp_path / "teacher", make_corpus(tmp_path / "more/train", ["a tree"]))
+    student = copy_model(model, tmp_path / "mt_synth")
+    trained_on(student, synthetic)
+    told = []
+    for number in range(2):
+        pack(student, tmp_path / f"{number}.zip", licences=None if number else LICENCES)
+        student = tmp_path / f"unpacked{number}"
+        unpack(tmp_path / f"{number}.zip", student)
+        card = (student / "README.md").read_text(encoding="utf-8")
+        lineage = json.loads((student / "lineage.json").read_text(encoding="utf-8"))
+        told.append((card.split("## Teacher\n")[1].split("## Licences")[0], lineage["teachers"]))
+    assert told[0] == told[1]
+    assert (
+        "- trained here: parameters " in told[0][0] and "LibreOffice's help texts, en**, `more/" in told[0][0]
+    )
+
+
 def test_a_training_that_is_not_finished_is_refused(model: Path, tmp_path: Path) -> None:
     (tmp_path / "half").mkdir()
     (tmp_path / "half/config.yaml").touch()

@@ -4,14 +4,31 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from synthst.errors import DataError
 from synthst.pack.card import Card, Taught, write_card
 from synthst.pack.espnet_meta import META, write_meta
-from synthst.pack.licences import Known, find_corpus_licences, find_teacher_licence, read_licences
-from synthst.pack.lineage import Origin, find_teachers, teacher_folder, trace_model, trace_targets
+from synthst.pack.licences import (
+    NOT_STATED,
+    Known,
+    Licence,
+    find_corpus_licences,
+    find_teacher_licence,
+    read_licences,
+)
+from synthst.pack.lineage import (
+    LINEAGE,
+    Origin,
+    find_teachers,
+    read_recorded,
+    recorded_origin,
+    teacher_folder,
+    trace_model,
+    trace_targets,
+)
 from synthst.pack.names import find_paths, shorten_paths, with_short_paths
 from synthst.pack.portable import read_portable, write_portable
 from synthst.pack.results import select_results
@@ -54,7 +71,7 @@ def pack(
     files |= write_portable(model, card.short)
     files["README.md"] = write_card(card)
     lineage = with_short_paths(describe_lineage(card), card.short)
-    files["lineage.json"] = json.dumps(lineage, indent=1, ensure_ascii=False, default=str)
+    files[LINEAGE] = json.dumps(lineage, indent=1, ensure_ascii=False, default=str)
     if meta := write_meta(card.task, train, card.versions):
         files[META] = meta
     about = {"name": card.name, "task": card.task, "src": card.src, "tgt": card.tgt}
@@ -85,7 +102,8 @@ def make_card(model: Path, train: dict[str, Any], known: Known, licence: str | N
     """Gather what the card tells."""
     origins = trace_model(model)
     taught = find_teachers(origins)
-    teachers = [describe_teacher(origin, known) for origin in taught]
+    teachers = read_recorded(model, "teachers", partial(recorded_teacher, known=known))
+    teachers = teachers or [describe_teacher(origin, known) for origin in taught]
     ours = [one for teacher in teachers for one in teacher.data]
     corpora = [*origins, *(one for one in ours if one.path not in {origin.path for origin in origins})]
     scores, notes = read_scores(model)
@@ -128,6 +146,14 @@ def describe_teacher(origin: Origin, known: Known) -> Taught:
     taken = str(read_json(folder / "info.json").get("teacher", "")) if folder else ""
     name = taken or str(identity.get("name", "unknown"))
     return Taught(*told, find_teacher_licence(name, known), direction=direction)
+
+
+def recorded_teacher(told: dict[str, Any], known: Known) -> Taught:
+    """Make a teacher of its JSON values; its licence may be known only now."""
+    recorded = Licence(**told["licence"])
+    found = find_teacher_licence(recorded.of, known)
+    licence = recorded if found.licence == NOT_STATED else found
+    return Taught(**{**told, "licence": licence, "data": tuple(map(recorded_origin, told["data"]))})
 
 
 def describe_lineage(card: Card) -> dict[str, object]:

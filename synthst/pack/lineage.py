@@ -2,7 +2,7 @@
 
 import logging
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -88,13 +88,31 @@ def teacher_folder(origin: Origin) -> Path | None:
     return folder
 
 
+def read_recorded[T](model: Path, key: str, make: Callable[[dict[str, Any]], T]) -> list[T]:
+    """Return what lineage.json of a model that was unpacked lists as ``key``, nothing of any other model.
+
+    Raises DataError when ``make`` finds one to be of another form.
+    """
+    path = model / LINEAGE
+    listed: Any = read_json(path).get(key, [])
+    try:
+        return [make(one) for one in listed]
+    except (KeyError, TypeError) as error:
+        raise DataError(f"{path}: {key} cannot be read ({error!r}); unpack the model again") from error
+
+
+def recorded_origin(told: dict[str, Any]) -> Origin:
+    """Make an origin of its JSON values."""
+    return Origin(**{**told, "path": Path(told["path"])})
+
+
 def _training_data(model: Path, *, only_targets: bool = False) -> Iterator[Path | Origin]:
     """Yield what a finished model was trained on, and the same of the models whose weights it began with.
 
     Of a model that was unpacked it is what lineage.json says: the paths are those of another machine.
     """
-    if recorded := _sequence(read_json(model / LINEAGE).get("origins")):
-        yield from (_recorded(_mapping(one)) for one in recorded)
+    if recorded := read_recorded(model, "origins", recorded_origin):
+        yield from recorded
         return
     settings = _mapping(read_json(model / "train.json").get("settings"))
     skipped = ("valid", "audio") if only_targets else ("valid",)
@@ -122,14 +140,6 @@ def _data_of(settings: object, skipped: tuple[str, ...]) -> Iterator[Path]:
         for key, value in _mapping(settings).items():
             if not key.startswith(skipped):
                 yield from _data_of(value, skipped)
-
-
-def _recorded(origin: Mapping[str, Any]) -> Origin:
-    """Return an origin of lineage.json; raises DataError when it is none."""
-    try:
-        return Origin(**{**origin, "path": Path(origin["path"])})
-    except (KeyError, TypeError) as error:
-        raise DataError(f"{LINEAGE} cannot be read ({error!r}); unpack the model again") from error
 
 
 def _read_origin(path: Path) -> tuple[Origin, list[Path]]:
