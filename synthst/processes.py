@@ -2,6 +2,7 @@
 
 import ctypes
 import multiprocessing
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -10,9 +11,22 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Any
 
-from synthst.errors import DataError
+from synthst.errors import ConfigError, DataError
 
 PARENT_DEATH_SIGNAL = 1  # Linux's prctl(PR_SET_PDEATHSIG)
+
+
+def count_workers(workers: int | None, *, most: int | None = None) -> int:
+    """Return how many processes or threads are to work: if None one per core, but at ``most`` so many.
+
+    Raises ConfigError for a number below 1.
+    """
+    if workers is None:
+        cores = len(os.sched_getaffinity(0))
+        return cores if most is None else min(cores, most)
+    if workers < 1:
+        raise ConfigError(f"--workers is {workers}; give 1 or more, or leave it out for one per core")
+    return workers
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """Check speech data directories: open every recording, and name, count and drop or refuse what is bad."""
 
 import logging
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ from synthst.audio import AudioError, Recording, open_recording
 from synthst.datadir import new_directory, table_names
 from synthst.errors import ConfigError, DataError
 from synthst.info import is_made, read_info, write_info
+from synthst.processes import count_workers
 from synthst.speechtables import Utterance as Utterance
 from synthst.speechtables import is_speech as is_speech
 from synthst.speechtables import read_utterances as read_utterances
@@ -178,9 +178,8 @@ def _checked(
     total = sum(1 for _ in read_utterances(directory))
     by_recording = groupby(read_utterances(directory), key=lambda utterance: utterance.recording)
     groups = (list(group) for _, group in by_recording)
-    threads = workers or len(os.sched_getaffinity(0))
     with (
-        ThreadPoolExecutor(threads) as pool,
+        ThreadPoolExecutor(count_workers(workers)) as pool,
         tqdm(desc=f"checking {directory.name}", total=total, unit=" utt", disable=None) as bar,
     ):
         for several in batched(groups, _GROUPS_AT_A_TIME):

@@ -358,6 +358,14 @@ def test_the_command_filters_real_data(tmp_path: Path) -> None:
     assert {"kept": 1, "dropped_repetition": 1, "unknown_cut_off": 2}.items() <= counts.items()  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("workers", [0, -1])
+def test_a_number_of_workers_below_1_is_refused(tmp_path: Path, workers: int) -> None:
+    data = write_pairs(tmp_path / "data", "a|b")
+    with pytest.raises(ConfigError, match=f"--workers is {workers}; give 1 or more"):
+        filter_pairs(data, tmp_path / "out", [Empty()], src="en", tgt="de", workers=workers)
+    assert not (tmp_path / "out").exists()
+
+
 def test_processes_decide_as_one_does(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("synthst.targets.filters.judge.BATCH", 10)
     order = random.Random(0)

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from synthst.audit.stored import find_stored
 from synthst.datadir import new_directory
 from synthst.errors import ConfigError
 from synthst.info import is_made, write_info
+from synthst.processes import count_workers
 from synthst.store import read_manifest
 
 logger = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ def audit(
     directory with the references, ``store``, the translation store, and the languages. ``alone`` wants no
     references. At most ``sample`` pairs are read, chosen by ``seed``; the page lists the ``worst`` pairs by
     each measure, and ``table`` pairs to search in. ``out`` is <data>_audit if not given; nothing is done when
-    it was made by the same options. ``workers`` processes share the work, by default one for each core.
+    it was made by the same options. ``workers`` processes share the work, by default one per core up to 8.
     Raises DataError when no id is shared or sources differ.
     """
     inputs = _complete(data, real, store, alone, src, tgt, sample=sample, seed=seed, worst=worst, table=table)
@@ -75,7 +75,7 @@ def audit(
     if is_made(out, made_by):
         logger.info("%s is there already", out)
     else:
-        _write_audit(out, inputs, made_by, workers or min(MAX_WORKERS, len(os.sched_getaffinity(0))))
+        _write_audit(out, inputs, made_by, count_workers(workers, most=MAX_WORKERS))
     for finding in json.loads((out / "audit.json").read_text(encoding="utf-8"))["findings"]:
         print(finding["text"])
     print(f"to be looked at with a browser: {out / 'index.html'}")

@@ -10,6 +10,7 @@ from synthst.errors import ConfigError
 from synthst.info import is_made, write_info
 from synthst.multilingual import refuse_pairs
 from synthst.nbest import NBest, read_nbest
+from synthst.processes import count_workers
 from synthst.speechtables import attach_speech, joined_speech_tables, write_recordings
 from synthst.tables import join_tables, merge_rows, write_tables
 from synthst.targets.filter import dropped_pairs
@@ -52,7 +53,7 @@ def expand_targets(
         logger.info("%s is there already", out)
         return
     check_choice(store, select, nbest_targets)
-    text, cut = text_path(extra, src), options.max_hypotheses
+    text, cut, workers = text_path(extra, src), options.max_hypotheses, count_workers(workers)
     with read_nbest(store, text, max_hypotheses=cut) as nbest, new_directory(out) as folder:
         counts = _write_tables(base, extra, nbest, options, folder, prefix=prefix, workers=workers)
         parents = [base, extra, store, *(held_out or [])]
@@ -75,7 +76,7 @@ def _write_tables(
     out: Path,
     *,
     prefix: str,
-    workers: int | None,
+    workers: int,
 ) -> Counter[str]:
     """Write the tables of both, and what is dropped; return the counts."""
     speech = joined_speech_tables([base, extra])

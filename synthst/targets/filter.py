@@ -1,7 +1,6 @@
 """Drop sentence pairs that are no good to learn from, real or synthetic; count, list and show them."""
 
 import logging
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -13,6 +12,7 @@ from synthst.atomic import atomic_file
 from synthst.datadir import new_directory, table_names, text_path
 from synthst.errors import DataError
 from synthst.info import is_made, write_info
+from synthst.processes import count_workers
 from synthst.speechtables import write_recordings
 from synthst.tables import JoinedRow, join_tables, write_tables
 from synthst.targets.filters.judge import Judge, Judgement, judged
@@ -176,9 +176,8 @@ def filter_pairs(
     if is_made(out, made_by):
         logger.info("%s is there already", out)
         return
-    names = _tables(data, src, tgt)
+    names, workers = _tables(data, src, tgt), count_workers(workers)
     with new_directory(out) as temporary:
-        workers = workers or len(os.sched_getaffinity(0))
         chosen = Filters(specs, src=src, tgt=tgt, folder=temporary, workers=workers)
         with dropped_pairs(temporary, src=src, tgt=tgt, keep_texts=keep_dropped) as drop:
             kept = _kept_rows(data, names, chosen, drop)

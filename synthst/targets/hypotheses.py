@@ -2,7 +2,6 @@
 
 import heapq
 import json
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -89,7 +88,7 @@ class Targets:
 
     ``prefix`` goes before their ids, recordings and speakers, ``names`` are the speech tables of the result.
     ``counts`` is complete when `rows` has been read to its end. Files are in the folder ``scratch``. Filters
-    work in ``workers`` processes, one per core if None.
+    work in ``workers`` processes.
     """
 
     def __init__(
@@ -101,11 +100,10 @@ class Targets:
         scratch: Path,
         names: Sequence[str] = (),
         prefix: str = "",
-        workers: int | None = None,
+        workers: int = 1,
     ) -> None:
         self._nbest, self._data, self._options = nbest, data, options
         self._scratch, self._names, self._prefix = scratch, names, prefix
-        workers = workers or len(os.sched_getaffinity(0))
         langs = {"src": options.src, "tgt": options.tgt}
         self._filters = Filters(options.filters, **langs, folder=scratch, workers=workers)
         self._first_empty = ""

@@ -9,6 +9,7 @@ from synthst.datadir import new_directory, text_path
 from synthst.info import is_made, write_info
 from synthst.multilingual import refuse_pairs
 from synthst.nbest import NBest, read_nbest
+from synthst.processes import count_workers
 from synthst.speechtables import joined_speech_tables, write_recordings
 from synthst.tables import write_tables
 from synthst.targets.filter import dropped_pairs
@@ -52,7 +53,7 @@ def replace_targets(
         logger.info("%s is there already", out)
         return
     check_choice(store, select, nbest_targets)
-    text, cut = text_path(data, src), options.max_hypotheses
+    text, cut, workers = text_path(data, src), options.max_hypotheses, count_workers(workers)
     with read_nbest(store, text, max_hypotheses=cut) as nbest, new_directory(out) as folder:
         counts = _write_tables(data, nbest, options, folder, workers)
         parents = [data, store, *(held_out or [])]
@@ -60,9 +61,7 @@ def replace_targets(
     logger.info("%s: %s", out, ", ".join(f"{reason} {count:,}" for reason, count in counts.items()))
 
 
-def _write_tables(
-    data: Path, nbest: NBest, options: TargetOptions, out: Path, workers: int | None
-) -> Counter[str]:
+def _write_tables(data: Path, nbest: NBest, options: TargetOptions, out: Path, workers: int) -> Counter[str]:
     """Write the tables, and what is dropped; return the counts."""
     speech = joined_speech_tables([data])
     tables = [text_path(out, options.src), text_path(out, options.tgt), *(out / name for name in speech)]
