@@ -20,16 +20,15 @@ choices_switch_at="half NUMBER epoch:NUMBER plateau" choices_restart="nothing op
     choices_teacher="own espnet:* ct2:* hf:* llm:* file:*"
 . ../../../tools/recipe.sh
 . ./path.sh
-corpus=${corpus%"${corpus##*[!/]}"}
-conf=${conf:-conf/$preset} shared=../../../conf pair=${corpus:+${corpus##*/}-}$langs-$preset
-data=$workdir/data/$pair taught=${teacher//[^A-Za-z0-9.-]/_}
-exp=$workdir/exp/$pair/figure2_${student}_${subset}_${taught}_$decode how=${switch_at//:/}_$restart
-real=train_${subset}_real synth=train_${subset}_synth_${taught}_$decode first=$stage last=$((stop_stage < 6 ? stop_stage : 6))
+corpus=${corpus%"${corpus##*[!/]}"} first=$stage last=$((stop_stage < 6 ? stop_stage : 6)) how=${switch_at//:/}_$restart
 for targets in real synth; do
     ((first > last)) || ./run.sh ${dry_run:+--dry_run} --stage "$first" --stop_stage "$last" --targets "$targets" --langs "$langs" \
-        --student "$student" --subset "$subset" --teacher "$teacher" --decode "$decode" --preset "$preset" --conf "$conf" --ngpu "$ngpu" \
-        --workdir "$workdir" ${corpus:+--corpus "$corpus"} ${deb_dir:+--deb_dir "$deb_dir"}
+        --student "$student" --subset "$subset" --teacher "$teacher" --decode "$decode" --preset "$preset" --ngpu "$ngpu" \
+        --workdir "$workdir" ${conf:+--conf "$conf"} ${corpus:+--corpus "$corpus"} ${deb_dir:+--deb_dir "$deb_dir"}
 done
+apart=""
+. ../../../tools/mt1.sh # which names what run.sh has made
+exp+=/figure2_${student}_${subset}_${taught}_$decode
 train() { # train NAME TOKENS [OTHER_TOKENS]: a student, whose targets change if there are others
     local options=()
     if [[ -n "${3:-}" ]]; then
@@ -37,9 +36,9 @@ train() { # train NAME TOKENS [OTHER_TOKENS]: a student, whose targets change if
         [[ "$switch_at" == half ]] || options+=(--switch_at "$switch_at")
     fi
     run 8 "train on ${1//_/ }" synthst train --tokens "$data/tokens_$2" --valid_tokens "$data/tokens_dev" \
-        --tokenizers "$data/tokenizers" --out "$exp/$1${3:+_$how}" --src "${langs%-*}" --tgt "${langs#*-}" \
+        "${tokenizers[@]}" --out "$exp/$1${3:+_$how}" "${pair[@]}" \
         --config "$shared/student_$student.yaml" --config "$conf/student.yaml" --config "$conf/figure2.yaml" \
-        --ngpu "$ngpu" --num_nodes "$num_nodes" --labels "{targets: ${1//_/ }, student: $student, subset: ${subset/all/null}}" "${options[@]}"
+        "${gpu[@]}" --num_nodes "$num_nodes" --labels "{targets: ${1//_/ }, student: $student, subset: ${subset/all/null}}" "${options[@]}"
 }
 train real "$real"
 train synth "$synth"

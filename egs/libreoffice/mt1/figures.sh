@@ -19,20 +19,20 @@ choices_langs="*-*" choices_student="2x2 6x6 24x6" choices_preset="mini full" ch
     choices_teacher="own general"
 . ../../../tools/recipe.sh
 . ./path.sh
-conf=${conf:-conf/$preset} data=$workdir/data/$langs-$preset exp=$workdir/exp/$langs-$preset taught=${teacher//[^A-Za-z0-9.-]/_}
-apart="" first=$stage last=$((stop_stage < 12 ? stop_stage : 12))
-[[ "$teacher" != general ]] || apart=apart_
+first=$stage last=$((stop_stage < 12 ? stop_stage : 12))
 for targets in real synth; do
-    ((first > last)) || ./run.sh ${dry_run:+--dry_run} --stage "$first" --stop_stage "$last" --targets "$targets" --langs "$langs" --student "$student" --subset "$subset" \
-        --teacher "$teacher" --decode "$decode" --preset "$preset" --conf "$conf" --ngpu "$ngpu" --workdir "$workdir" \
-        ${deb_dir:+--deb_dir "$deb_dir"}
+    ((first > last)) || ./run.sh ${dry_run:+--dry_run} --stage "$first" --stop_stage "$last" --targets "$targets" --langs "$langs" \
+        --student "$student" --subset "$subset" --teacher "$teacher" --decode "$decode" --preset "$preset" --ngpu "$ngpu" \
+        --workdir "$workdir" ${conf:+--conf "$conf"} ${deb_dir:+--deb_dir "$deb_dir"}
 done
-pair=(--src "${langs%-*}" --tgt "${langs#*-}") name=$exp/mt_${student}_train_$apart$subset
-models=("${name}_real" "${name}_synth_${taught}_$decode" "$exp/teacher_$taught")
-run 12 "entropy of the teacher" synthst entropy --model "${models[2]}" --data "$data/corpus/test" "${pair[@]}" --ngpu "$ngpu" \
-    --config "../../../conf/decode_$decode.yaml" --out "${models[2]}/analysis/entropy_test"
+corpus="" apart=""
+[[ "$teacher" != general ]] || apart=apart_
+. ../../../tools/mt1.sh # which names what run.sh has made
+models=("$exp/mt_${student}_$real" "$exp/mt_${student}_$synth" "$teacher_dir")
+run 12 "entropy of the teacher" synthst entropy --model "$teacher_dir" --data "$corpus/test" "${pair[@]}" "${search[@]}" \
+    --out "$teacher_dir/analysis/entropy_test"
 run 12 "Figure 1" synthst curves --models "[${models[0]}, ${models[1]}]" --out "$exp/figure1"
-run 12 "Figure 3" synthst topk --models "[${models[0]}, ${models[1]}, ${models[2]}]" --data "$data/corpus/test" "${pair[@]}" \
-    --ks "$ks" --seeds "$seeds" --ngpu "$ngpu" --out "$exp/figure3"
+run 12 "Figure 3" synthst topk --models "[${models[0]}, ${models[1]}, ${models[2]}]" --data "$corpus/test" "${pair[@]}" \
+    --ks "$ks" --seeds "$seeds" "${gpu[@]}" --out "$exp/figure3"
 printf -v measured ', %s/analysis/entropy_test' "${models[@]}"
 run 12 "Table 8" synthst entropy_table --entropies "[${measured#, }]" --out "$exp/table8"
