@@ -65,3 +65,12 @@ def test_a_dry_run_runs_nothing(tmp_path: Path, script: str) -> None:
     done = recipe.run("--dry_run", script=script)
     assert done.returncode == 0 and "\n8 synthst train " in done.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("script", ["figure2.sh", "figures.sh"])
+def test_every_training_of_the_figures_is_on_as_many_nodes_as_are_asked_for(
+    tmp_path: Path, script: str
+) -> None:
+    done = Mt1(tmp_path).run("--dry_run", "--ngpu", "2", "--num_nodes", "3", script=script)
+    trainings = [line for line in done.stdout.splitlines() if line.startswith(("2 synthst teacher ", "8 "))]
+    assert len(trainings) >= 3 and all("--num_nodes 3 " in f"{line} " for line in trainings)

@@ -24,7 +24,8 @@ corpus=${corpus%"${corpus##*[!/]}"} first=$stage last=$((stop_stage < 6 ? stop_s
 for targets in real synth; do
     ((first > last)) || ./run.sh ${dry_run:+--dry_run} --stage "$first" --stop_stage "$last" --targets "$targets" --langs "$langs" \
         --student "$student" --subset "$subset" --teacher "$teacher" --decode "$decode" --preset "$preset" --ngpu "$ngpu" \
-        --workdir "$workdir" ${conf:+--conf "$conf"} ${corpus:+--corpus "$corpus"} ${deb_dir:+--deb_dir "$deb_dir"}
+        --num_nodes "$num_nodes" --workdir "$workdir" ${conf:+--conf "$conf"} ${corpus:+--corpus "$corpus"} \
+        ${deb_dir:+--deb_dir "$deb_dir"}
 done
 apart=""
 . ../../../tools/mt1.sh # which names what run.sh has made
@@ -36,9 +37,9 @@ train() { # train NAME TOKENS [OTHER_TOKENS]: a student, whose targets change if
         [[ "$switch_at" == half ]] || options+=(--switch_at "$switch_at")
     fi
     run 8 "train on ${1//_/ }" synthst train --tokens "$data/tokens_$2" --valid_tokens "$data/tokens_dev" \
-        "${tokenizers[@]}" --out "$exp/$1${3:+_$how}" "${pair[@]}" \
-        --config "$shared/student_$student.yaml" --config "$conf/student.yaml" --config "$conf/figure2.yaml" \
-        "${gpu[@]}" --num_nodes "$num_nodes" --labels "{targets: ${1//_/ }, student: $student, subset: ${subset/all/null}}" "${options[@]}"
+        "${tokenizers[@]}" --out "$exp/$1${3:+_$how}" "${pair[@]}" --config "$shared/student_$student.yaml" \
+        --config "$conf/student.yaml" --config "$conf/figure2.yaml" "${gpu[@]}" --num_nodes "$num_nodes" \
+        --labels "{targets: ${1//_/ }, student: $student, subset: ${subset/all/null}}" "${options[@]}"
 }
 train real "$real"
 train synth "$synth"

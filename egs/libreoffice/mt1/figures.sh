@@ -23,7 +23,7 @@ first=$stage last=$((stop_stage < 12 ? stop_stage : 12))
 for targets in real synth; do
     ((first > last)) || ./run.sh ${dry_run:+--dry_run} --stage "$first" --stop_stage "$last" --targets "$targets" --langs "$langs" \
         --student "$student" --subset "$subset" --teacher "$teacher" --decode "$decode" --preset "$preset" --ngpu "$ngpu" \
-        --workdir "$workdir" ${conf:+--conf "$conf"} ${deb_dir:+--deb_dir "$deb_dir"}
+        --num_nodes "$num_nodes" --workdir "$workdir" ${conf:+--conf "$conf"} ${deb_dir:+--deb_dir "$deb_dir"}
 done
 corpus="" apart=""
 [[ "$teacher" != general ]] || apart=apart_
