@@ -22,7 +22,8 @@ def write_meta(task: str, train: Mapping[str, Any], versions: Mapping[str, str])
     """Return meta.yaml as `espnet2.bin.pack` writes it, or None for a model that ESPnet cannot build.
 
     The names of its files are the arguments of ESPnet's inference: mt_train_config, mt_model_file.
-    ``versions`` are told if ``train``, the model's train.json, has none. The time is that of the training.
+    ``versions`` are told if ``train``, the model's train.json, has none. The time is that of the training, as
+    if it were UTC: train.json names no zone, and a pack has the same bytes wherever it is made.
     """
     if not can_espnet_build(train):
         return None
