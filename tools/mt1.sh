@@ -11,7 +11,15 @@
 
 [[ "$targets $subset" != "synth_mono all" ]] || refuse "--targets synth_mono wants sentences outside --subset; make it a number"
 src=${langs%-*} tgt=${langs#*-} langs_list="[${langs/-/, }]"
-shared=../../../conf conf=${conf:-conf/$preset} downloads=${downloads:-$workdir/downloads}
+shared=../../../conf conf=${conf:-conf/$preset}
+is_there "--decode $decode" "$shared/decode_$decode.yaml"
+is_there "--student $student" "$shared/student_$student.yaml"
+[[ -z "$choose" ]] || is_there "--choose $choose" "$shared/targets_$choose.yaml"
+for set in ${corpus:+train dev test}; do
+    is_there "--corpus $corpus --langs $langs" "$corpus/$set/text.$src" "$corpus/$set/text.$tgt"
+done
+is_there "--conf $conf" "$conf/student.yaml"
+downloads=${downloads:-$workdir/downloads}
 name=${corpus:+${corpus##*/}-}$langs-$preset
 data=$workdir/data/$name exp=$workdir/exp/$name corpus=${corpus:-$workdir/data/$name/corpus}
 pool=$corpus/train teacher_pool=$corpus/train teacher_tokenizers=$data/${apart}tokenizers

@@ -33,6 +33,14 @@ is_one_of() { # is_one_of VALUE CHOICE...
     return 1
 }
 
+is_there() { # is_there OPTIONS FILE...: refuse at once what a later stage would miss
+    local wanted_by=$1 file
+    shift
+    for file; do
+        [[ -f "$file" ]] || refuse "$wanted_by wants $file, which is not there (from $PWD)"
+    done
+}
+
 read -ra known <<<"stage stop_stage $options"
 while (($#)); do
     case "$1" in

@@ -78,8 +78,13 @@ def test_must_c_takes_the_general_texts_of_the_same_preset(preset: str) -> None:
     ) == (preset == "mini")
 
 
-def test_a_corpus_is_named_by_its_folder_with_or_without_a_slash() -> None:
-    plain, slashes = (list_commands("libreoffice/mt1", "--corpus", f"/x/mine{end}") for end in ("", "//"))
+def test_a_corpus_is_named_by_its_folder_with_or_without_a_slash(tmp_path: Path) -> None:
+    for name in ("train", "dev", "test"):
+        (tmp_path / "mine" / name).mkdir(parents=True)
+        for lang in ("en", "de"):
+            (tmp_path / "mine" / name / f"text.{lang}").touch()
+    mine = str(tmp_path / "mine")
+    plain, slashes = (list_commands("libreoffice/mt1", "--corpus", f"{mine}{end}") for end in ("", "//"))
     assert option(plain[0], "--out").startswith("./data/mine-en-de-full/")
     assert [one for one in plain if one[2] != "results"] == [one for one in slashes if one[2] != "results"]
     assert [option(one, "--title") for one in slashes if one[2] == "results"] == ["mine, en-de, preset full"]

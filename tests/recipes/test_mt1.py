@@ -76,6 +76,11 @@ def stamps(folder: Path) -> dict[Path, int]:
         ),
         (["--langs", "de-fr-it", "--corpus", "x"], "--langs is 'de-fr-it', wanted are two languages"),
         (["--langs", "de-", "--corpus", "x"], "--langs is 'de-', wanted are two languages"),
+        (["--langs", "ende", "--corpus", "x"], "--langs is 'ende', wanted are two languages"),
+        (["--corpus", "/x"], "--corpus /x --langs en-de wants /x/train/text.en, which is not there"),
+        (["--choose", "nice"], "--choose nice wants ../../../conf/targets_nice.yaml, which is not there"),
+        (["--decode", "beam"], "--decode beam wants ../../../conf/decode_beam.yaml, which is not there"),
+        (["--conf", "/x"], "--conf /x wants /x/student.yaml, which is not there"),
         (["--targets", "synth_mono", "--subset", "all"], "synth_mono wants sentences outside --subset"),
     ],
 )

@@ -24,7 +24,7 @@ options="langs targets student subset teacher decode choose test_sets preset cor
 langs=en-de targets=synth student=2x2 subset=4000 teacher=own decode=beam4 choose="" test_sets="[test]" preset=full
 corpus="" downloads="" conf="" ngpu=0 seed="" deb_dir="" workdir=.
 # shellcheck disable=SC2034  # recipe.sh reads the choices
-choices_langs="*-*" choices_targets="real synth synth_mono" choices_student="2x2 6x6 24x6" choices_preset="mini full" \
+choices_targets="real synth synth_mono" choices_student="2x2 6x6 24x6" choices_preset="mini full" \
     choices_subset="all NUMBER" choices_ngpu=NUMBER choices_teacher="own general espnet:* ct2:* hf:* llm:* file:*"
 . ../../../tools/recipe.sh; . ./path.sh
 corpus=${corpus%"${corpus##*[!/]}"} # without slashes at the end
