@@ -71,7 +71,7 @@ def test_a_tensor_too_many_is_named(model: Path) -> None:
 def test_weights_that_are_cut_off_are_refused(model: Path, share: float) -> None:
     content = (model / "model.pth").read_bytes()
     (model / "model.pth").write_bytes(content[: int(share * len(content))])
-    with pytest.raises(DataError, match="model.pth: does not fit"):
+    with pytest.raises(DataError, match="model.pth: cannot be read as weights, it may be cut off"):
         load_model(model)
 
 
@@ -93,7 +93,7 @@ class Payload:
 
 def test_code_in_a_weights_file_is_refused_and_not_run(model: Path, tmp_path: Path) -> None:
     change_weights(model, lambda states: states.update({"extra": Payload(tmp_path / "run")}))
-    with pytest.raises(DataError, match="model.pth: does not fit"):
+    with pytest.raises(DataError, match="model.pth: cannot be read as weights"):
         load_model(model)
     assert not (tmp_path / "run").exists()
 

@@ -174,8 +174,14 @@ def load_weights(model: torch.nn.Module, weights: Path) -> None:
     """Load every tensor, strictly, and no code; raises DataError that names the tensors that do not fit."""
     try:
         states = torch.load(weights, map_location="cpu", weights_only=True)
-        model.load_state_dict(states, strict=True)
     except Exception as error:  # torch raises nearly anything for a file that is none of its own
+        found = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise DataError(
+            f"{weights}: cannot be read as weights, it may be cut off; copy or train it again ({found})"
+        ) from error
+    try:
+        model.load_state_dict(states, strict=True)
+    except Exception as error:  # nearly anything, for what is no dictionary of tensors
         raise DataError(f"{weights}: does not fit the model that was configured: {error}") from error
 
 
