@@ -75,6 +75,7 @@ def test_of_equal_pairs_the_first_in_the_file_is_kept(tmp_path: Path) -> None:
         (b"a\tOne\tEins\nb\tTwo\tZwei\t2\n", r"pairs\.tsv:2: 4 fields; write <id> TAB"),
         (b"a\tOne\tEins\n\n", r"pairs\.tsv:2: 1 fields"),
         (b"a b\tOne\tEins\n", r"pairs\.tsv:1: the id 'a b'; write an id without blanks"),
+        (b"id\tsource\ttarget\na\tOne\tEins\n", r"pairs\.tsv:1: a heading, 'id source target'; remove it"),
         (b"\tOne\tEins\n", r"pairs\.tsv:1: the id ''"),
         (b"b\tOne\tEins\na\tTwo\tZwei\nb\t3\t4\n", r"pairs\.tsv:3: the id b came already in line 1"),
         (b"b\tOne\tEins\nb\tOne\tEins\n", r"pairs\.tsv:2: the id b came already in line 1"),

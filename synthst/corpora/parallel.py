@@ -96,6 +96,8 @@ def _read_tsv(path: Path) -> Iterator[_Pair]:
         if len(fields) != 3:
             _refuse(path, number, f"{len(fields)} fields", "write <id> TAB <source> TAB <target>")
         utterance = fields[0]
+        if number == 1 and utterance.lower() == "id":
+            _refuse(path, number, f"a heading, {' '.join(fields)!r}", "remove it")
         if not _is_id(utterance):
             _refuse(path, number, f"the id {utterance!r}", "write an id without blanks")
         yield _make_pair(utterance, number, fields[1], fields[2])
