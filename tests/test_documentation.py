@@ -19,6 +19,7 @@ PAGES = sorted(
 )
 LINK = re.compile(r"\[[^]]*\]\(([^)#\s]*)(?:#([^)\s]+))?\)")
 CODE = re.compile(r"^```.*?^```|^(?: {4}[^\n]*\n)+|`[^`\n]+`", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^(?: {4}[^\n]*\n)+", re.MULTILINE)
 OPTION = re.compile(r"(?<![\w-])--([a-z]\w*(?:[.-]\w+)*)")
 ROWS = {"float32", "bfloat16", "espnet", "ct2"}
 """What stands behind our name in the tables of benchmarks."""
@@ -35,9 +36,9 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def calls(page: Path, program: str) -> Iterator[list[str]]:
+def calls(page: Path, program: str, codes: re.Pattern[str] = CODE) -> Iterator[list[str]]:
     """Yield the words behind each ``program`` in a page's code; continued lines are put together."""
-    for code in CODE.findall(page.read_text(encoding="utf-8")):
+    for code in codes.findall(page.read_text(encoding="utf-8")):
         for line in re.sub(r"\\\n\s*", " ", code.strip("`")).split("\n"):
             for part in re.split(r"&& | \| |; |\bdo ", re.sub(r"\s#.*", "", line)):
                 if found := re.match(rf"\s*(?:sbatch .*\S )?{re.escape(program)}(?: ([^<>]*)|$)", part):
@@ -67,6 +68,22 @@ def test_commands_and_their_options_exist(page: Path) -> None:
         if words and re.fullmatch(r"[a-z]\w*", words[0]) and words[0] not in ROWS:
             assert words[0] in COMMANDS, words
             assert set(OPTION.findall(" ".join(words))) <= options_of(words[0]), words
+
+
+@functools.cache
+def required_by(command: str) -> set[str]:
+    module, function, _ = COMMANDS[command]
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_function_arguments(getattr(importlib.import_module(f"synthst.{module}"), function))
+    return {action.dest for action in parser._actions if action.required and action.option_strings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_whole_commands_have_the_options_that_they_require(page: Path) -> None:
+    """A command with an ellipsis, or with its first option as a bare word, is left to the eye."""
+    for words in calls(page, "synthst", BLOCK):
+        if words[0] in COMMANDS and words[1:2] and words[1].startswith("--") and "..." not in words:
+            assert required_by(words[0]) <= set(OPTION.findall(" ".join(words))), words
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
