@@ -249,7 +249,7 @@ def _refuse_bad(directory: Path, summary: SpeechSummary) -> None:
         found = f"{total:,} of {total + summary.good:,} utterances are bad ({summary.reasons()})"
         raise DataError(
             f"{directory}: {found}; the first is {summary.first_bad}. "
-            "Mend them, or choose to drop them (on_bad: drop) into a new directory"
+            "Mend them, or leave them out of a new directory: synthst check_speech --on_bad drop"
         )
 
 

@@ -43,7 +43,8 @@ def trace_model(model: Path) -> list[Origin]:
     """
     origins = trace_directories(list(_training_data(model)))
     if gone := [str(origin.path) for origin in origins if not origin.step]:
-        logger.warning("%s: what it was made of is not there any more: %s", model, ", ".join(gone))
+        told = "%s: some of what it was made of is not in %s any more; pack it where the recipe ran: %s"
+        logger.warning(told, model, Path.cwd(), ", ".join(gone))
     return origins
 
 

@@ -171,8 +171,8 @@ class Targets:
         if empty and not self._options.may_drop_empty:
             raise DataError(
                 f"{store} has {empty:,} empty hypotheses for {self._data}, the first is for "
-                f"{self._first_empty}; choose to drop them (empty: drop) and restrict whatever is compared "
-                "to the same ids"
+                f"{self._first_empty}; train the teacher longer, or drop them (--empty drop) and restrict "
+                "whatever is compared to the same ids"
             )
         if not self.counts["kept"]:
             raise DataError(
