@@ -171,7 +171,9 @@ def test_a_signal_to_the_table_alone_ends_what_its_stage_has_started(
     text = run_sh.read_text(encoding="utf-8")
     run_sh.write_text(text.replace("train)", f"train) {SLOW};"), encoding="utf-8")
     command = [sys.executable, "-m", "synthst.cli", "table", str(experiment), "--rows", "[small]"]
+    before = signal.signal(number, signal.SIG_DFL)  # it may be ignored here, and then in processes begun here
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    signal.signal(number, before)
     while not (tmp_path / "begun").exists():
         assert process.poll() is None
         time.sleep(0.05)
