@@ -14,7 +14,7 @@ src=${langs%-*} tgt=${langs#*-} langs_list="[${langs/-/, }]"
 shared=../../../conf conf=${conf:-conf/$preset}
 is_there "--decode $decode" "$shared/decode_$decode.yaml"
 is_there "--student $student" "$shared/student_$student.yaml"
-[[ -z "$choose" ]] || is_there "--choose $choose" "$shared/targets_$choose.yaml"
+[[ -z "${choose:-}" ]] || is_there "--choose $choose" "$shared/targets_$choose.yaml"
 for set in ${corpus:+train dev test}; do
     is_there "--corpus $corpus --langs $langs" "$corpus/$set/text.$src" "$corpus/$set/text.$tgt"
 done

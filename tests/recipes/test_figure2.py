@@ -62,7 +62,7 @@ def test_a_second_run_trains_nothing(mt1: Mt1, figure: Path) -> None:
 @pytest.mark.parametrize("script", ["figure2.sh", "figures.sh"])
 def test_a_dry_run_runs_nothing(tmp_path: Path, script: str) -> None:
     recipe = Mt1(tmp_path)
-    done = recipe.run("--dry_run", script=script)
+    done = recipe.run("--dry_run", "--conf", "conf/mini", script=script)
     assert done.returncode == 0 and "\n8 synthst train " in done.stdout
     assert list(tmp_path.iterdir()) == []
 
@@ -71,6 +71,7 @@ def test_a_dry_run_runs_nothing(tmp_path: Path, script: str) -> None:
 def test_every_training_of_the_figures_is_on_as_many_nodes_as_are_asked_for(
     tmp_path: Path, script: str
 ) -> None:
-    done = Mt1(tmp_path).run("--dry_run", "--ngpu", "2", "--num_nodes", "3", script=script)
+    options = ("--dry_run", "--conf", "conf/mini", "--ngpu", "2", "--num_nodes", "3")
+    done = Mt1(tmp_path).run(*options, script=script)
     trainings = [line for line in done.stdout.splitlines() if line.startswith(("2 synthst teacher ", "8 "))]
     assert len(trainings) >= 3 and all("--num_nodes 3 " in f"{line} " for line in trainings)
